@@ -1,0 +1,178 @@
+"""What the node's calls return, read strictly from JSON: a wrong type is an error here, not a surprise later."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Self
+
+from chain.errors import NodeProtocolError
+
+SAT_PER_COIN = 100_000_000
+_HASH_CHARACTERS = 64
+
+
+def read_int(value: object) -> int:
+    """Return a JSON integer. Raises NodeProtocolError if it is anything else."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise NodeProtocolError(f"the node answered {value!r} where an integer belongs")
+    return value
+
+
+def read_bool(value: object) -> bool:
+    """Return a JSON boolean. Raises NodeProtocolError if it is anything else."""
+    if not isinstance(value, bool):
+        raise NodeProtocolError(f"the node answered {value!r} where a boolean belongs")
+    return value
+
+
+def read_text(value: object) -> str:
+    """Return a JSON string. Raises NodeProtocolError if it is anything else."""
+    if not isinstance(value, str):
+        raise NodeProtocolError(f"the node answered {value!r} where a string belongs")
+    return value
+
+
+def read_raw(value: object) -> bytes:
+    """Return the bytes that a JSON string gives in hex. Raises NodeProtocolError if it is anything else."""
+    try:
+        return bytes.fromhex(read_text(value))
+    except ValueError as error:
+        raise NodeProtocolError("the node's answer is not hex") from error
+
+
+def read_hash(value: object) -> str:
+    """Return a 32-byte hash in hex. Raises NodeProtocolError if it is anything else."""
+    text = read_text(value)
+    if len(text) != _HASH_CHARACTERS or len(read_raw(text)) * 2 != _HASH_CHARACTERS:
+        raise NodeProtocolError(f"the node answered {text!r} where a hash belongs")
+    return text
+
+
+def read_sat(value: object) -> int:
+    """Return an amount, which JSON gives in coins, in satoshi.
+
+    Raises NodeProtocolError if it is no number or finer than a satoshi.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise NodeProtocolError(f"the node answered {value!r} where an amount belongs")
+    amount = Decimal(value) * SAT_PER_COIN
+    if amount != amount.to_integral_value():
+        raise NodeProtocolError(f"the amount {value} is finer than a satoshi")
+    return int(amount)
+
+
+def _read_object(value: object) -> dict[str, Any]:
+    """Return a JSON object whose missing members read as None, which no reader takes."""
+    if not isinstance(value, dict):
+        raise NodeProtocolError(f"the node answered {value!r} where an object belongs")
+    return value
+
+
+@dataclass(frozen=True)
+class ChainInfo:
+    """The state of the node's chain (`getblockchaininfo`)."""
+
+    chain: str
+    blocks: int
+    headers: int
+    best_block_hash: str
+    is_initial_block_download: bool
+    pruned: bool
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read the node's answer."""
+        fields = _read_object(value)
+        return cls(
+            chain=read_text(fields.get("chain")),
+            blocks=read_int(fields.get("blocks")),
+            headers=read_int(fields.get("headers")),
+            best_block_hash=read_hash(fields.get("bestblockhash")),
+            is_initial_block_download=read_bool(fields.get("initialblockdownload")),
+            pruned=read_bool(fields.get("pruned")),
+        )
+
+
+@dataclass(frozen=True)
+class HeaderInfo:
+    """A block's header (`getblockheader`); `confirmations` is -1 off the best chain, `time` in Unix seconds."""
+
+    hash: str
+    height: int
+    confirmations: int
+    raw: bytes
+    previous_hash: str | None
+    time: int
+
+    @classmethod
+    def from_json(cls, value: object, raw: bytes) -> Self:
+        """Read the node's two answers: the described header and its 80 bytes."""
+        fields = _read_object(value)
+        previous_hash = fields.get("previousblockhash")  # the genesis block has none
+        return cls(
+            hash=read_hash(fields.get("hash")),
+            height=read_int(fields.get("height")),
+            confirmations=read_int(fields.get("confirmations")),
+            raw=raw,
+            previous_hash=None if previous_hash is None else read_hash(previous_hash),
+            time=read_int(fields.get("time")),
+        )
+
+
+@dataclass(frozen=True)
+class TxOut:
+    """An unspent output (`gettxout`); 0 confirmations where it is in the mempool."""
+
+    value_sat: int
+    script: bytes
+    confirmations: int
+    coinbase: bool
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read the node's answer."""
+        fields = _read_object(value)
+        return cls(
+            value_sat=read_sat(fields.get("value")),
+            script=read_raw(_read_object(fields.get("scriptPubKey")).get("hex")),
+            confirmations=read_int(fields.get("confirmations")),
+            coinbase=read_bool(fields.get("coinbase")),
+        )
+
+
+@dataclass(frozen=True)
+class AcceptResult:
+    """Whether the mempool would take a transaction (`testmempoolaccept`), and why not."""
+
+    is_allowed: bool
+    reject_reason: str | None
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read the node's answer about one transaction."""
+        if not isinstance(value, list) or len(value) != 1:
+            raise NodeProtocolError("testmempoolaccept did not answer about one transaction")
+        fields = _read_object(value[0])
+        is_allowed = read_bool(fields.get("allowed"))
+        return cls(is_allowed, None if is_allowed else read_text(fields.get("reject-reason")))
+
+
+@dataclass(frozen=True)
+class MempoolEntry:
+    """A transaction in the mempool (`getmempoolentry`): size in vbytes, fee in sat, parents' ids."""
+
+    virtual_size: int
+    fee_sat: int
+    depends: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read the node's answer."""
+        fields = _read_object(value)
+        depends = fields.get("depends")
+        if not isinstance(depends, list):
+            raise NodeProtocolError("getmempoolentry did not list the parents")
+        return cls(
+            virtual_size=read_int(fields.get("vsize")),
+            fee_sat=read_sat(_read_object(fields.get("fees")).get("base")),
+            depends=tuple(read_hash(item) for item in depends),
+        )

@@ -1,0 +1,98 @@
+"""The two text encodings of age: canonical unpadded base64, and Bech32 for identities.
+
+Both are strict: a value has exactly one accepted spelling.
+"""
+
+import base64
+import binascii
+
+from client.errors import AgeHeaderError, IdentityError
+
+SECRET_BYTES = 32
+IDENTITY_PREFIX = "age-secret-key-"
+_BECH32_ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_BECH32_GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_BECH32_CHECKSUM_SYMBOLS = 6
+
+
+def encode_base64(data: bytes) -> str:
+    """Return standard base64 without padding (RFC 4648, section 4)."""
+    return base64.b64encode(data).decode("ascii").rstrip("=")
+
+
+def decode_base64(text: str) -> bytes:
+    """Return the bytes of canonical unpadded base64.
+
+    Raises AgeHeaderError for padding, foreign characters and spare bits that are not zero.
+    """
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise AgeHeaderError("The header of the age file has invalid base64.") from error
+    if encode_base64(data) != text:
+        raise AgeHeaderError("The header of the age file has base64 that is not canonical.")
+    return data
+
+
+def encode_identity(secret: bytes) -> str:
+    """Return `AGE-SECRET-KEY-1...` for a secret of 32 bytes (BIP 173 without its length limit)."""
+    if len(secret) != SECRET_BYTES:
+        raise IdentityError(f"An X25519 secret has {SECRET_BYTES} bytes, not {len(secret)}.")
+    symbols = _regroup(list(secret), 8, 5, is_padded=True)
+    checked = symbols + _get_checksum(IDENTITY_PREFIX, symbols)
+    return (IDENTITY_PREFIX + "1" + "".join(_BECH32_ALPHABET[symbol] for symbol in checked)).upper()
+
+
+def decode_identity(text: str) -> bytes:
+    """Return the 32 secret bytes of an `AGE-SECRET-KEY-1...` line.
+
+    Raises IdentityError if the line is anything else.
+    """
+    lowered = text.lower()
+    prefix, _, data = lowered.rpartition("1")
+    if text not in (lowered, text.upper()) or prefix != IDENTITY_PREFIX:
+        raise IdentityError
+    if any(symbol not in _BECH32_ALPHABET for symbol in data) or len(data) < _BECH32_CHECKSUM_SYMBOLS:
+        raise IdentityError
+    symbols = [_BECH32_ALPHABET.index(symbol) for symbol in data]
+    if _get_polymod(_expand_prefix(prefix) + symbols) != 1:
+        raise IdentityError("The checksum of the age identity is wrong.")
+    secret = bytes(_regroup(symbols[:-_BECH32_CHECKSUM_SYMBOLS], 5, 8, is_padded=False))
+    if encode_identity(secret) != text.upper():
+        raise IdentityError
+    return secret
+
+
+def _regroup(values: list[int], width_from: int, width_to: int, *, is_padded: bool) -> list[int]:
+    """Cut one big-endian run of bits into groups of another width."""
+    accumulator = bits = 0
+    groups = []
+    for value in values:
+        accumulator = accumulator << width_from | value
+        bits += width_from
+        while bits >= width_to:
+            bits -= width_to
+            groups.append(accumulator >> bits & (1 << width_to) - 1)
+    if is_padded and bits:
+        groups.append(accumulator << (width_to - bits) & (1 << width_to) - 1)
+    return groups
+
+
+def _expand_prefix(prefix: str) -> list[int]:
+    return [ord(letter) >> 5 for letter in prefix] + [0] + [ord(letter) & 31 for letter in prefix]
+
+
+def _get_checksum(prefix: str, symbols: list[int]) -> list[int]:
+    remainder = _get_polymod(_expand_prefix(prefix) + symbols + [0] * _BECH32_CHECKSUM_SYMBOLS) ^ 1
+    return [remainder >> 5 * (_BECH32_CHECKSUM_SYMBOLS - 1 - place) & 31 for place in range(_BECH32_CHECKSUM_SYMBOLS)]
+
+
+def _get_polymod(symbols: list[int]) -> int:
+    remainder = 1
+    for symbol in symbols:
+        top = remainder >> 25
+        remainder = (remainder & 0x1FFFFFF) << 5 ^ symbol
+        for place, generator in enumerate(_BECH32_GENERATORS):
+            if top >> place & 1:
+                remainder ^= generator
+    return remainder

@@ -1,0 +1,187 @@
+"""One server over HTTP: authentication, time limits, careful retries, and problem documents turned into typed errors.
+
+Only requests that may be sent twice are retried: reads, and writes with an Idempotency-Key.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import requests
+
+from client.errors import (
+    ChecksumMismatchError,
+    ClientError,
+    NotAuthorizedError,
+    NotFoundError,
+    OffsetConflictError,
+    PaymentRequiredError,
+    PriceAboveMaxError,
+    ProofNotReadyError,
+    ProtocolError,
+    RequestRejectedError,
+    ServerUnavailableError,
+    UploadGoneError,
+)
+
+TIMEOUT_CONNECT_S = 10
+TIMEOUT_READ_S = 60
+ATTEMPTS_MAX = 5
+BACKOFF_FIRST_S = 0.5
+BACKOFF_MAX_S = 30.0
+DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
+_DETAIL_CHARACTERS_MAX = 1000
+
+_Answer = TypeVar("_Answer")
+
+_UNAVAILABLE = frozenset({429, 500, 502, 503, 504})
+_BY_CODE: dict[str, type[RequestRejectedError]] = {
+    "price-above-max": PriceAboveMaxError,
+    "proof-not-ready": ProofNotReadyError,
+}
+_BY_STATUS: dict[int, type[RequestRejectedError]] = {
+    401: NotAuthorizedError,
+    402: PaymentRequiredError,
+    403: NotAuthorizedError,
+    404: NotFoundError,
+    410: UploadGoneError,
+    460: ChecksumMismatchError,
+}
+
+
+class Server:
+    """A server's address, the token for it if there is one, and how to wait between attempts."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        attempts_max: int = ATTEMPTS_MAX,
+    ) -> None:
+        self.url = url
+        self.sleep = sleep
+        self.attempts_max = attempts_max
+        self._token = token
+        self._session = requests.Session()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        document: Any = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send one request once and return an answer of 2xx, whose body is not read yet.
+
+        Raises ServerUnavailableError if no answer came or the server cannot answer now, RequestRejectedError (or the
+        subclass for its cause) for a refusal, ProtocolError for anything else.
+        """
+        sent = dict(headers or {})
+        if self._token is not None:
+            sent["Authorization"] = f"Bearer {self._token}"
+        try:
+            response = self._session.request(
+                method,
+                self.url + path,
+                data=body,
+                json=document,
+                headers=sent,
+                params=params,
+                timeout=(TIMEOUT_CONNECT_S, TIMEOUT_READ_S),
+                allow_redirects=False,
+                stream=True,
+            )
+        except requests.RequestException as error:
+            raise ServerUnavailableError(f"{self.url} cannot be reached ({type(error).__name__}).") from error
+        if 200 <= response.status_code < 300:  # noqa: PLR2004 - the range of success in RFC 9110
+            return response
+        with response:
+            raise read_problem(response)
+
+    def request_safely(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Send a request that may be sent twice, up to `attempts_max` times with growing waits."""
+        return self.retry(lambda: self.request(method, path, **options))
+
+    def request_json(self, method: str, path: str, *, is_repeatable: bool, **options: Any) -> Any:
+        """Send a request and return the JSON document of its answer."""
+
+        def read() -> Any:
+            response = self.request(method, path, **options)
+            try:
+                return json.loads(read_body(response, DOCUMENT_BYTES_MAX))
+            except ValueError as error:
+                raise ProtocolError(f"The answer to {method} {path} is not JSON.") from error
+
+        return self.retry(read) if is_repeatable else read()
+
+    def retry(self, attempt: Callable[[], _Answer]) -> _Answer:
+        """Call until it succeeds, fails for good, or is unavailable for the `attempts_max`-th time."""
+        for number in range(self.attempts_max - 1):
+            try:
+                return attempt()
+            except ServerUnavailableError as error:
+                self.wait_after_failure(number, error)
+        return attempt()
+
+    def wait_after_failure(self, number: int, error: ServerUnavailableError) -> None:
+        """Wait before attempt number + 2: exponentially longer, with jitter, or as long as the server asked for."""
+        backoff_s = BACKOFF_FIRST_S * 2**number * random.uniform(0.5, 1.5)  # noqa: S311 - jitter is no secret
+        self.sleep(min(BACKOFF_MAX_S, max(backoff_s, error.retry_after_s or 0)))
+
+
+def read_body(response: requests.Response, bytes_max: int) -> bytes:
+    """Read an answer of at most so many bytes.
+
+    Raises ProtocolError if it is longer, ServerUnavailableError if the connection breaks.
+    """
+    body = b""
+    try:
+        with response:
+            for part in response.iter_content(64 * 1024):
+                body += part
+                if len(body) > bytes_max:
+                    raise ProtocolError(f"The server's answer is longer than {bytes_max} bytes.")
+    except requests.RequestException as error:
+        raise ServerUnavailableError(f"The connection broke ({type(error).__name__}).") from error
+    return body
+
+
+def read_problem(response: requests.Response) -> ClientError:
+    """Return the typed error for an answer that is not a success, with the detail of its problem document (RFC 9457)."""
+    problem: dict[str, Any] = {}
+    if response.headers.get("Content-Type", "").partition(";")[0] == "application/problem+json":
+        try:
+            document = json.loads(read_body(response, DOCUMENT_BYTES_MAX))
+            problem = document if isinstance(document, dict) else {}
+        except (ValueError, ClientError):
+            problem = {}
+    status = response.status_code
+    message = _describe(problem, f"The server answered {status} {response.reason or ''}".strip() + ".")
+    if status in _UNAVAILABLE:
+        return ServerUnavailableError(message, retry_after_s=_parse_seconds(response.headers.get("Retry-After")))
+    if status < 400:  # noqa: PLR2004 - a redirect: following one could carry the token elsewhere
+        return ProtocolError(f"The server answered {status} where the interface has no redirects.")
+    kind = _BY_CODE.get(str(problem.get("code"))) or _BY_STATUS.get(status, RequestRejectedError)
+    if status == 409 and "Upload-Offset" in response.headers:  # noqa: PLR2004 - tus 1.0, core protocol
+        kind = OffsetConflictError
+    return kind(message, status=status, problem=problem)
+
+
+def _describe(problem: dict[str, Any], default: str) -> str:
+    text = problem.get("detail") or problem.get("title")
+    return text[:_DETAIL_CHARACTERS_MAX] if isinstance(text, str) else default
+
+
+def _parse_seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isdecimal() else None

@@ -1,0 +1,144 @@
+"""The server's JSON answers as frozen dataclasses.
+
+A server is not trusted to answer in the documented form: whatever departs from it raises ProtocolError, and nothing
+of it reaches the caller.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from client.errors import ProtocolError
+
+_DIGEST = re.compile("sha256:([0-9a-f]{64})")
+_SEAL = re.compile("[0-9a-f]{64}")
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Payee:
+    """Who is paid by a transfer: a fee in basis points off the top, or a share in millionths of the rest."""
+
+    payee: str
+    name: str
+    fee_bp: int | None
+    share_ppm: int | None
+
+
+@dataclass(frozen=True)
+class LinkInfo:
+    """What the server says about a link to anybody. Digests are raw bytes, the price is in millisatoshi."""
+
+    id: str
+    length: int
+    sha256: bytes
+    root: bytes
+    seal: bytes
+    price_msat: int
+    record_id: str | None
+    payees: tuple[Payee, ...]
+
+
+@dataclass(frozen=True)
+class RecordInfo:
+    """What the server says about a record; `state` goes from REGISTERED to FINAL."""
+
+    id: str
+    sha256: bytes
+    state: str
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A prepaid balance in millisatoshi; a frozen one cannot be spent."""
+
+    balance_msat: int
+    is_frozen: bool
+
+
+@dataclass(frozen=True)
+class DepositAddress:
+    """An address to pay to, and after how many confirmations the deposit counts."""
+
+    address: str
+    confirmations: int
+
+
+def parse_link_info(document: Any) -> LinkInfo:
+    """Read the answer for one link."""
+    record = get_member(document, "record", str | None)
+    if record is not None and not is_uuid(record):
+        raise ProtocolError("The server's answer has a malformed record id.")
+    return LinkInfo(
+        id=get_member(document, "id", str),
+        length=get_member(document, "length", int),
+        sha256=_parse_digest(document, "sha256"),
+        root=_parse_digest(document, "root"),
+        seal=_parse_seal(document),
+        price_msat=parse_amount(get_member(document, "price", dict)),
+        record_id=record,
+        payees=tuple(_parse_payee(entry) for entry in get_member(document, "payees", list)),
+    )
+
+
+def parse_record_info(document: Any) -> RecordInfo:
+    """Read the answer for one record."""
+    return RecordInfo(
+        id=get_member(document, "id", str),
+        sha256=_parse_digest(document, "sha256"),
+        state=get_member(document, "state", str),
+    )
+
+
+def parse_balance(document: Any) -> Balance:
+    """Read the answer for the own balance."""
+    amount = get_member(get_member(document, "balance", dict), "amount_msat", int)
+    return Balance(amount, get_member(document, "is_frozen", bool))
+
+
+def parse_deposit_address(document: Any) -> DepositAddress:
+    """Read the answer for a new deposit address."""
+    return DepositAddress(get_member(document, "address", str), get_member(document, "confirmations", int))
+
+
+def parse_amount(document: Any) -> int:
+    """Read `{"amount_msat": n}` with n >= 0."""
+    amount: int = get_member(document, "amount_msat", int)
+    if amount < 0:
+        raise ProtocolError("The server's answer has a negative amount.")
+    return amount
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID in its canonical spelling."""
+    return _UUID.fullmatch(text) is not None
+
+
+def get_member(document: Any, name: str, kind: Any) -> Any:
+    """Return a member of an object if it has the right type; true is not an integer."""
+    value = document.get(name) if isinstance(document, dict) else None
+    is_present = isinstance(document, dict) and name in document
+    if not is_present or not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ProtocolError(f"The server's answer has no well-formed {name!r}.")
+    return value
+
+
+def _parse_digest(document: Any, name: str) -> bytes:
+    match = _DIGEST.fullmatch(get_member(document, name, str))
+    if not match:
+        raise ProtocolError(f"The server's answer has a malformed {name!r}.")
+    return bytes.fromhex(match[1])
+
+
+def _parse_seal(document: Any) -> bytes:
+    text = get_member(document, "seal", str)
+    if not _SEAL.fullmatch(text):
+        raise ProtocolError("The server's answer has a malformed 'seal'.")
+    return bytes.fromhex(text)
+
+
+def _parse_payee(document: Any) -> Payee:
+    fee_bp = get_member(document, "fee_bp", int) if isinstance(document, dict) and "fee_bp" in document else None
+    share_ppm = get_member(document, "share_ppm", int) if fee_bp is None else None
+    name = get_member(document, "name", str)
+    return Payee(get_member(document, "payee", str), name, fee_bp, share_ppm)

@@ -1,0 +1,186 @@
+"""The local memory of an unfinished upload, written before the bytes that it is about are sent.
+
+Two files per upload: a JSON document with the keys and the plan, and an append-only list of the SHA-256 of each
+ciphertext chunk. Together they make sure that one key never encrypts two different plaintexts: a chunk whose hash
+differs from the listed one is never sent.
+"""
+
+import base64
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from client.age.files import Encryption
+from client.config import write_private_file
+from client.errors import PlaintextChangedError, UploadBusyError, UploadStateError
+from client.folders import Source
+
+VERSION = 1
+HASH_BYTES = 32
+
+
+@dataclass(frozen=True)
+class LinkRequest:
+    """A link that was asked for, so that asking again is the same request: manifest, seal, price and key."""
+
+    idempotency_key: str
+    manifest: bytes
+    seal: bytes
+    price_msat: int
+
+
+@dataclass(frozen=True)
+class UploadState:
+    """What fixes one ciphertext and where it goes."""
+
+    plan: tuple[tuple[str, int], ...]
+    secret: bytes = field(repr=False)
+    encryption: Encryption
+    upload_path: str | None = None
+    link_request: LinkRequest | None = None
+
+
+class StateFile:
+    """The state of one source's upload to one server, on disk."""
+
+    def __init__(self, home: Path, *, server_url: str, source: Source) -> None:
+        name = hashlib.sha256(json.dumps([server_url, str(source.path), source.padding > 0]).encode()).hexdigest()
+        self._document_path = home / "uploads" / f"{name}.json"
+        self._chunks_path = home / "uploads" / f"{name}.chunks"
+        self._lock_path = home / "uploads" / f"{name}.lock"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep every other process from uploading the same path to the same server.
+
+        Raises UploadBusyError if one is doing so.
+        """
+        self._lock_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._lock_path.open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UploadBusyError from error
+            yield
+
+    def read(self) -> UploadState | None:
+        """Return the stored state, or None if there is none.
+
+        Raises UploadStateError if it is damaged.
+        """
+        try:
+            return _parse_state(json.loads(self._document_path.read_text("utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UploadStateError(f"{self._document_path} is damaged: remove it to upload afresh.") from error
+
+    def write(self, state: UploadState) -> None:
+        """Replace the stored state."""
+        write_private_file(self._document_path, json.dumps(_dump_state(state)).encode())
+
+    def read_hashes(self) -> list[bytes]:
+        """Return the hashes of the chunks that may have been sent, in order."""
+        try:
+            data = self._chunks_path.read_bytes()
+        except FileNotFoundError:
+            return []
+        # A power cut may leave part of the last hash: its chunk was not sent yet.
+        return [data[place : place + HASH_BYTES] for place in range(0, len(data) - HASH_BYTES + 1, HASH_BYTES)]
+
+    def write_hashes(self, hashes: list[bytes], *, known: int) -> None:
+        """Add hashes after the first `known`, and return once they are on the disk."""
+        descriptor = os.open(self._chunks_path, os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.seek(known * HASH_BYTES)
+            stream.write(b"".join(hashes))
+            stream.truncate()
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def remove(self) -> None:
+        """Forget the upload, its keys first."""
+        self._document_path.unlink(missing_ok=True)
+        self._chunks_path.unlink(missing_ok=True)
+
+
+class ChunkLog:
+    """Compares each chunk with what was sent before, and notes the new ones before they are sent."""
+
+    def __init__(self, file: StateFile) -> None:
+        self._file = file
+        self._stored = file.read_hashes()
+        self._new: list[bytes] = []
+        self.count_before = len(self._stored)
+
+    def add(self, number: int, sealed: bytes) -> None:
+        """Take the next chunk; raises PlaintextChangedError if another one was sent in its place."""
+        digest = hashlib.sha256(sealed).digest()
+        if number < len(self._stored):
+            if self._stored[number] != digest:
+                raise PlaintextChangedError
+        else:
+            self._new.append(digest)
+
+    def save(self) -> None:
+        """Put the new hashes on the disk: after this, and not before, their chunks may be sent."""
+        if self._new:
+            self._file.write_hashes(self._new, known=len(self._stored))
+            self._stored += self._new
+            self._new = []
+
+
+def get_plan(source: Source) -> tuple[tuple[str, int], ...]:
+    """Return the names and sizes that a ciphertext was begun for; the padding counts as a nameless file."""
+    return (*((entry.name, entry.size) for entry in source.files), ("", source.padding))
+
+
+def _dump_state(state: UploadState) -> dict[str, Any]:
+    request = state.link_request
+    return {
+        "version": VERSION,
+        "plan": [list(entry) for entry in state.plan],
+        "secret": _encode(state.secret),
+        "header": _encode(state.encryption.header),
+        "file_key": _encode(state.encryption.file_key),
+        "nonce": _encode(state.encryption.nonce),
+        "upload_path": state.upload_path,
+        "link_request": request
+        and asdict(request) | {"manifest": _encode(request.manifest), "seal": _encode(request.seal)},
+    }
+
+
+def _parse_state(document: Any) -> UploadState:
+    if document["version"] != VERSION:
+        raise ValueError("an upload's state of another version")
+    request = document["link_request"]
+    encryption = Encryption(
+        _decode(document["header"]), _decode(document["file_key"]), _decode(document["nonce"])
+    )
+    return UploadState(
+        plan=tuple((str(name), int(size)) for name, size in document["plan"]),
+        secret=_decode(document["secret"]),
+        encryption=encryption,
+        upload_path=document["upload_path"],
+        link_request=request
+        and LinkRequest(
+            str(request["idempotency_key"]),
+            _decode(request["manifest"]),
+            _decode(request["seal"]),
+            int(request["price_msat"]),
+        ),
+    )
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

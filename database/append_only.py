@@ -1,0 +1,88 @@
+"""Triggers that make a table append-only below the ORM, in both engines."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+
+class MakeAppendOnly(Operation):
+    """Refuse UPDATE, DELETE and TRUNCATE on a table, also from raw SQL.
+
+    `columns` are those that may never change: a table's mutable state (a validity's end, for example) is left out of them.
+    `unique_columns` guard against SQLite's INSERT OR REPLACE, which deletes rows without firing DELETE triggers: a BEFORE
+    INSERT trigger refuses a row that exists.
+    """
+
+    reversible = True
+    reduces_to_sql = True
+
+    def __init__(
+        self, table: str, *, columns: Sequence[str], unique_columns: Sequence[str] = ("id",)
+    ) -> None:
+        self.table = table
+        self.columns = tuple(columns)
+        self.unique_columns = tuple(unique_columns)
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        """Return the operation's parts, as Django's migration writer asks for them."""
+        return (
+            type(self).__name__,
+            [self.table],
+            {"columns": self.columns, "unique_columns": self.unique_columns},
+        )
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Leave the models' state as it is: a trigger is not part of it."""
+
+    def describe(self) -> str:
+        """Return the line that `migrate` shows."""
+        return f"Make {self.table} append-only"
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        """Create the triggers."""
+        for statement in self.statements(schema_editor.connection.vendor):
+            schema_editor.execute(statement, params=None)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        """Drop the triggers."""
+        on_table = f" ON {self.table}" if schema_editor.connection.vendor == "postgresql" else ""
+        for name in self.trigger_names(schema_editor.connection.vendor):
+            schema_editor.execute(f"DROP TRIGGER {name}{on_table}", params=None)
+
+    def trigger_names(self, vendor: str) -> list[str]:
+        """Return the names of the triggers that this operation makes on an engine."""
+        last = "truncate" if vendor == "postgresql" else "replace"
+        return [f"{self.table}_no_{event}" for event in ("update", "delete", last)]
+
+    def statements(self, vendor: str) -> list[str]:
+        """Return the SQL of the triggers for an engine."""
+        update, delete, last = self.trigger_names(vendor)
+        columns = ", ".join(self.columns)
+        if vendor == "postgresql":
+            function = (
+                "CREATE OR REPLACE FUNCTION cadastre_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ "
+                "BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation'; "
+                "END $$"
+            )
+            run = "EXECUTE FUNCTION cadastre_refuse_change()"
+            return [
+                function,
+                f"CREATE TRIGGER {update} BEFORE UPDATE OF {columns} ON {self.table} FOR EACH ROW {run}",
+                f"CREATE TRIGGER {delete} BEFORE DELETE ON {self.table} FOR EACH ROW {run}",
+                f"CREATE TRIGGER {last} BEFORE TRUNCATE ON {self.table} FOR EACH STATEMENT {run}",
+            ]
+        refuse = f"BEGIN SELECT RAISE(ABORT, '{self.table} is append-only'); END"
+        exists = " OR ".join(f"{column} = NEW.{column}" for column in self.unique_columns)
+        return [
+            f"CREATE TRIGGER {update} BEFORE UPDATE OF {columns} ON {self.table} {refuse}",
+            f"CREATE TRIGGER {delete} BEFORE DELETE ON {self.table} {refuse}",
+            f"CREATE TRIGGER {last} BEFORE INSERT ON {self.table} "
+            f"WHEN EXISTS (SELECT 1 FROM {self.table} WHERE {exists}) {refuse}",
+        ]

@@ -1,0 +1,81 @@
+"""Payouts on chain: one movement of money out each, many in one transaction."""
+
+from django.db import models
+
+from database.amounts import amount_constraint
+from database.keys import make_key
+
+
+class PayoutAddress(models.Model):
+    """Where a user is paid as an uploader. The newest row counts; earlier ones stay."""
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    user = models.ForeignKey("users.User", on_delete=models.PROTECT, related_name="payout_addresses")
+    address = models.CharField(max_length=100)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        verbose_name_plural = "payout addresses"
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class PayoutBatch(models.Model):
+    """One transaction that pays many payouts.
+
+    PROPOSED waits for an approver where the total is above the limit; UNKNOWN is looked up, never sent anew.
+    """
+
+    class State(models.TextChoices):
+        PROPOSED = "PROPOSED"
+        APPROVED = "APPROVED"
+        SIGNED = "SIGNED"
+        BROADCAST = "BROADCAST"
+        UNKNOWN = "UNKNOWN"
+        MINED = "MINED"
+        PAID = "PAID"
+        FAILED = "FAILED"
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    state = models.CharField(max_length=9, choices=State.choices)
+    total_sat = models.BigIntegerField()
+    approver = models.ForeignKey("users.User", on_delete=models.PROTECT, null=True, related_name="+")
+    txid = models.CharField(max_length=64, null=True, unique=True)
+    raw = models.BinaryField(null=True)
+    fee_sat = models.BigIntegerField(null=True)
+    change_index = models.PositiveIntegerField(null=True)
+    height = models.PositiveIntegerField(null=True)
+    block_hash = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        verbose_name_plural = "payout batches"
+        constraints = [amount_constraint(name="payouts_batch_total_positive", field="total_sat", minimum=1)]
+
+    def __str__(self) -> str:
+        return self.txid or str(self.id)
+
+
+class Payout(models.Model):
+    """One movement of money out to one payee. It shares its batch's outcome."""
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    batch = models.ForeignKey(PayoutBatch, on_delete=models.PROTECT, related_name="payouts")
+    account = models.ForeignKey("payouts.LedgerAccount", on_delete=models.PROTECT, related_name="payouts")
+    address = models.CharField(max_length=100)
+    amount_sat = models.BigIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "account"], name="payouts_payout_once_in_batch"),
+            amount_constraint(name="payouts_payout_amount_positive", field="amount_sat", minimum=1),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_sat} sat"

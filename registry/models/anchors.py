@@ -1,0 +1,105 @@
+"""The register, its sealed batches, and the anchors that publish their commitments in Bitcoin."""
+
+from django.db import models
+
+from database.amounts import amount_constraint
+from database.keys import make_key
+
+
+class Register(models.Model):
+    """One chain of anchors, identified for ever by its network and first outpoint."""
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    network = models.CharField(max_length=10, unique=True)
+    first_txid = models.CharField(max_length=64)
+    first_vout = models.PositiveIntegerField()
+    first_value_sat = models.BigIntegerField()
+    founded_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.network}:{self.first_txid}:{self.first_vout}"
+
+
+class Batch(models.Model):
+    """Ordered leaves under one Merkle root. The OPEN batch is the records that have none yet; a row is SEALED."""
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    register = models.ForeignKey(Register, on_delete=models.PROTECT, related_name="batches")
+    seq = models.BigIntegerField()
+    first_index = models.BigIntegerField()
+    size = models.BigIntegerField()
+    root = models.BinaryField(max_length=32)
+    previous_commitment = models.BinaryField(max_length=32)
+    recent_block_hash = models.CharField(max_length=64)
+    commitment = models.BinaryField(max_length=32, unique=True)
+    sealed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["register", "seq"], name="registry_batch_seq_once"),
+            models.UniqueConstraint(fields=["register", "first_index"], name="registry_batch_first_index_once"),
+            amount_constraint(name="registry_batch_size_positive", field="size", minimum=1),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.seq}"
+
+
+class Anchor(models.Model):
+    """The transaction that publishes a batch's commitment, in the version that counts now."""
+
+    class State(models.TextChoices):
+        SIGNED = "SIGNED"
+        BROADCAST = "BROADCAST"
+        MINED = "MINED"
+        FINAL = "FINAL"
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    batch = models.OneToOneField(Batch, on_delete=models.PROTECT, related_name="anchor")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.SIGNED)
+    current = models.ForeignKey("registry.AnchorTransaction", on_delete=models.PROTECT, null=True, related_name="+")
+    height = models.PositiveIntegerField(null=True)
+    block_hash = models.CharField(max_length=64, blank=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-batch__seq"]
+        constraints = [
+            models.CheckConstraint(
+                name="registry_anchor_mined_in_a_block",
+                condition=models.Q(state__in=["SIGNED", "BROADCAST"], height=None, block_hash="")
+                | (models.Q(state__in=["MINED", "FINAL"], height__isnull=False) & ~models.Q(block_hash="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"anchor of {self.batch_id}"
+
+
+class AnchorTransaction(models.Model):
+    """One version of an anchor's transaction, stored before it is sent and kept for ever."""
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    anchor = models.ForeignKey(Anchor, on_delete=models.PROTECT, related_name="transactions")
+    version = models.PositiveIntegerField()
+    txid = models.CharField(max_length=64, unique=True)
+    raw = models.BinaryField()
+    fee_sat = models.BigIntegerField()
+    continuation_sat = models.BigIntegerField(help_text="Value of vout[0], which the next anchor spends.")
+    # The block's data that a proof needs, kept when the version is mined so that a proof never asks the node.
+    block_header = models.BinaryField(max_length=80, null=True)
+    block_index = models.PositiveIntegerField(null=True)
+    block_path = models.BinaryField(null=True, help_text="Concatenated 32-byte sibling hashes, lowest first.")
+    signed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["anchor", "version"]
+        constraints = [
+            models.UniqueConstraint(fields=["anchor", "version"], name="registry_anchor_version_once"),
+            amount_constraint(name="registry_anchor_fee_not_negative", field="fee_sat"),
+            amount_constraint(name="registry_anchor_continuation_positive", field="continuation_sat", minimum=1),
+        ]
+
+    def __str__(self) -> str:
+        return self.txid

@@ -1,0 +1,53 @@
+"""Records: the registered entries that leaves commit to."""
+
+from django.db import models
+
+from database.keys import make_key
+
+
+class Record(models.Model):
+    """One registered entry. Everything that its leaf commits to is fixed when the row is written."""
+
+    class Kind(models.IntegerChoices):
+        BARE_DIGEST = 0
+        UPLOAD = 1
+        RIGHTS_EVENT = 2
+        LEDGER_HEAD = 3
+        SETTLEMENT = 4
+        STATEMENT = 5
+        NOTICE = 6
+        SUCCESSION = 7
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    kind = models.PositiveSmallIntegerField(choices=Kind.choices)
+    sha256 = models.BinaryField(max_length=32)
+    length = models.BigIntegerField()
+    root = models.BinaryField(max_length=32)
+    seal = models.BinaryField(max_length=32)
+    details = models.JSONField()
+    details_salt = models.BinaryField(max_length=32)
+    details_hash = models.BinaryField(max_length=32)
+    leaf = models.BinaryField(max_length=32, unique=True)
+    document = models.BinaryField(null=True, help_text="The JCS document that kinds 2 to 7 commit to.")
+    blob = models.OneToOneField("storage.Blob", on_delete=models.PROTECT, null=True, related_name="record")
+    uploader = models.ForeignKey("users.User", on_delete=models.PROTECT, null=True, related_name="records")
+    work = models.ForeignKey("registry.Work", on_delete=models.PROTECT, null=True, related_name="records")
+    registered_at = models.DateTimeField()
+    batch = models.ForeignKey("registry.Batch", on_delete=models.PROTECT, null=True, related_name="records")
+    index = models.BigIntegerField(null=True, unique=True, help_text="The leaf's place in the whole register.")
+
+    class Meta:
+        ordering = ["-registered_at", "-id"]
+        indexes = [
+            models.Index(fields=["sha256"], name="registry_record_sha256"),
+            models.Index(fields=["id"], name="registry_record_unbatched", condition=models.Q(batch=None)),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="registry_record_batch_and_index",
+                condition=models.Q(batch=None, index=None) | models.Q(batch__isnull=False, index__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

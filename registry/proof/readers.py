@@ -1,0 +1,74 @@
+"""Bounded reading: whole files up to a limit, and bytes taken one field after the other."""
+
+from typing import BinaryIO
+
+from registry.proof.errors import MalformedProofError, ProofTooLargeError
+
+VARUINT_BYTES_MAX = 10
+"""Enough for 64 bits. The stock OpenTimestamps reader has no limit, and takes quadratic time on long numbers."""
+
+
+def read_limited(stream: BinaryIO, bytes_max: int) -> bytes:
+    """Read a stream to its end, but never more than one byte over the limit.
+
+    Raises ProofTooLargeError if there is more.
+    """
+    data = stream.read(bytes_max + 1)
+    if len(data) > bytes_max:
+        raise ProofTooLargeError(f"larger than the read limit of {bytes_max} bytes")
+    return data
+
+
+class ByteReader:
+    """Take fields from a byte string; whatever is wrong with them raises the given error."""
+
+    def __init__(self, data: bytes, error: type[MalformedProofError]) -> None:
+        self._data = data
+        self._offset = 0
+        self._error = error
+
+    def take(self, length: int) -> bytes:
+        """Return exactly the next `length` bytes."""
+        end = self._offset + length
+        if end > len(self._data):
+            raise self._error(f"truncated: {length} bytes are wanted at offset {self._offset}")
+        taken = self._data[self._offset : end]
+        self._offset = end
+        return taken
+
+    def take_little(self, length: int) -> int:
+        """Return an unsigned little-endian integer of `length` bytes."""
+        return int.from_bytes(self.take(length), "little")
+
+    def take_compact_size(self) -> int:
+        """Return Bitcoin's CompactSize integer, which has one encoding per value."""
+        first = self.take_little(1)
+        if first < 0xFD:
+            return first
+        length = 1 << (first - 0xFC)
+        value = self.take_little(length)
+        if value < {2: 0xFD, 4: 1 << 16, 8: 1 << 32}[length]:
+            raise self._error("a size is not in its shortest form")
+        return value
+
+    def take_varuint(self) -> int:
+        """Return OpenTimestamps' little-endian base 128 integer; longer encodings of a value are accepted."""
+        value = 0
+        for position in range(VARUINT_BYTES_MAX):
+            byte = self.take_little(1)
+            value |= (byte & 0x7F) << (7 * position)
+            if byte < 0x80:
+                return value
+        raise self._error(f"a number is longer than {VARUINT_BYTES_MAX} bytes")
+
+    def take_varbytes(self, length_min: int, length_max: int) -> bytes:
+        """Return OpenTimestamps' byte string: its length, then its bytes."""
+        length = self.take_varuint()
+        if not length_min <= length <= length_max:
+            raise self._error(f"a string of {length} bytes, not {length_min} to {length_max}")
+        return self.take(length)
+
+    def finish(self) -> None:
+        """Refuse trailing bytes."""
+        if self._offset != len(self._data):
+            raise self._error(f"{len(self._data) - self._offset} trailing bytes")

@@ -1,0 +1,146 @@
+"""OpenTimestamps' detached timestamps (.ots): reading any of them, ours or another's.
+
+The format and its limits are those of the stock library, python-opentimestamps 0.4; docs/reference/format-proof.md
+lists the two places where this reader is stricter.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from registry.proof.errors import MalformedTimestampError
+from registry.proof.readers import ByteReader
+
+MAGIC = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94"
+MAJOR_VERSION = 1
+
+MESSAGE_BYTES_MAX = 4096
+"""No operation takes or makes a longer message, so a verifier's memory is bounded."""
+
+DEPTH_MAX = 255
+"""Operations on one way from the file's digest to an attestation."""
+
+PAYLOAD_BYTES_MAX = 8192
+URI_BYTES_MAX = 1000
+URI_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/:")
+
+FILE_HASHES = {0x02: ("sha1", 20), 0x03: ("ripemd160", 20), 0x08: ("sha256", 32)}
+HASHES = {0x02: "sha1", 0x03: "ripemd160", 0x08: "sha256", 0x67: "keccak-256"}
+APPEND, PREPEND, REVERSE, HEXLIFY = 0xF0, 0xF1, 0xF2, 0xF3
+SHA256 = 0x08
+ATTESTATION, FORK = 0x00, 0xFF
+
+BITCOIN = bytes.fromhex("0588960d73d71901")
+PENDING = bytes.fromhex("83dfe30d2ef90c8e")
+LITECOIN = bytes.fromhex("06869a0d73d71b45")
+ETHEREUM = bytes.fromhex("30fe8087b5c7ead7")
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """Evidence at the end of a way: the message it is about, and its tag and payload as they stand in the file.
+
+    The message is None if this Python cannot compute one of the operations that lead to it. `height` is the block's,
+    for Bitcoin. Attestations of an unknown tag are kept.
+    """
+
+    message: bytes | None
+    tag: bytes
+    payload: bytes
+    height: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """A detached timestamp: the file's digest, by which hash, and every attestation that it leads to."""
+
+    hash_name: str
+    digest: bytes
+    attestations: tuple[Attestation, ...]
+
+
+def hash_message(name: str, message: bytes) -> bytes | None:
+    """Return a digest, or None where Python's own hashlib lacks the hash (Keccak-256, sometimes RIPEMD-160)."""
+    try:
+        return hashlib.new(name, message, usedforsecurity=False).digest()
+    except ValueError:
+        return None
+
+
+def read_timestamp(data: bytes) -> Timestamp:
+    """Read a detached timestamp and compute every message in it.
+
+    Raises MalformedTimestampError if the bytes do not follow the format or pass its limits.
+    """
+    reader = ByteReader(data, MalformedTimestampError)
+    if reader.take(len(MAGIC)) != MAGIC:
+        raise MalformedTimestampError("not an OpenTimestamps proof")
+    version = reader.take_varuint()
+    if version != MAJOR_VERSION:
+        raise MalformedTimestampError(f"version {version}, not {MAJOR_VERSION}")
+    tag = reader.take_little(1)
+    if tag not in FILE_HASHES:
+        raise MalformedTimestampError(f"no file is hashed by operation {tag:#04x}")
+    hash_name, digest_bytes = FILE_HASHES[tag]
+    digest = reader.take(digest_bytes)
+    attestations = _read_tree(reader, digest)
+    reader.finish()
+    return Timestamp(hash_name=hash_name, digest=digest, attestations=tuple(attestations))
+
+
+def _read_tree(reader: ByteReader, digest: bytes) -> list[Attestation]:
+    """Read the tree of operations, depth first, with a stack of its own: nodes that are still to be continued."""
+    attestations = []
+    pending: list[tuple[bytes | None, int]] = [(digest, 0)]
+    while pending:
+        message, depth = pending.pop()
+        tag = reader.take_little(1)
+        if tag == FORK:
+            pending.append((message, depth))
+            tag = reader.take_little(1)
+        if tag == ATTESTATION:
+            attestations.append(_read_attestation(reader, message))
+        elif depth == DEPTH_MAX:
+            raise MalformedTimestampError(f"more than {DEPTH_MAX} operations in a row")
+        else:
+            pending.append((_apply(reader, tag, message), depth + 1))
+    return attestations
+
+
+def _apply(reader: ByteReader, tag: int, message: bytes | None) -> bytes | None:
+    """Read one operation and apply it."""
+    if tag in (APPEND, PREPEND):
+        argument = reader.take_varbytes(1, MESSAGE_BYTES_MAX)
+        if message is None:
+            return None
+        return _limit(message + argument if tag == APPEND else argument + message)
+    if tag not in HASHES and tag not in (REVERSE, HEXLIFY):
+        raise MalformedTimestampError(f"unknown operation {tag:#04x}")
+    if message is None:
+        return None
+    if tag == REVERSE:
+        return message[::-1]
+    if tag == HEXLIFY:
+        return _limit(message.hex().encode())
+    return hash_message(HASHES[tag], message)
+
+
+def _limit(message: bytes) -> bytes:
+    if len(message) > MESSAGE_BYTES_MAX:
+        raise MalformedTimestampError(f"a message of {len(message)} bytes, more than {MESSAGE_BYTES_MAX}")
+    return message
+
+
+def _read_attestation(reader: ByteReader, message: bytes | None) -> Attestation:
+    tag = reader.take(8)
+    payload = reader.take_varbytes(0, PAYLOAD_BYTES_MAX)
+    fields = ByteReader(payload, MalformedTimestampError)
+    height = None
+    if tag in (BITCOIN, LITECOIN, ETHEREUM):
+        number = fields.take_varuint()
+        height = number if tag == BITCOIN else None
+        fields.finish()
+    elif tag == PENDING:
+        if not URI_CHARACTERS.issuperset(fields.take_varbytes(0, URI_BYTES_MAX)):
+            raise MalformedTimestampError("a calendar's address has characters that are not allowed")
+        fields.finish()
+    return Attestation(message=message, tag=tag, payload=payload, height=height)

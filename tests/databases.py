@@ -1,0 +1,44 @@
+"""Flushes append-only tables after transactional tests: their triggers are dropped for the flush and made again."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.test import TransactionTestCase
+
+from database.append_only import MakeAppendOnly
+
+
+def append_only_operations() -> list[MakeAppendOnly]:
+    """Return every operation that made a table append-only."""
+    loader = MigrationLoader(connection)
+    return [
+        operation
+        for _, migration in sorted(loader.disk_migrations.items())
+        for operation in migration.operations
+        if isinstance(operation, MakeAppendOnly)
+    ]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def flush_without_triggers() -> Iterator[None]:
+    """Let TransactionTestCase empty append-only tables."""
+    teardown = TransactionTestCase._fixture_teardown
+
+    def teardown_without_triggers(self: TransactionTestCase) -> None:
+        operations = append_only_operations()
+        with connection.cursor() as cursor:
+            for operation in operations:
+                on_table = f" ON {operation.table}" if connection.vendor == "postgresql" else ""
+                for name in operation.trigger_names(connection.vendor):
+                    cursor.execute(f"DROP TRIGGER IF EXISTS {name}{on_table}")
+        teardown(self)
+        with connection.cursor() as cursor:
+            for operation in operations:
+                for statement in operation.statements(connection.vendor):
+                    cursor.execute(statement)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown_without_triggers)
+        yield
