@@ -1,7 +1,7 @@
 """Keys, accounts and addresses.
 
-Single keys sign by libsecp256k1 (coincurve); accounts are BIP 32 (embit); the only spending type is P2WPKH (BIP 141), while
-payments can go to P2PKH, P2SH, and every witness version (BIP 173, BIP 350).
+Single keys sign by libsecp256k1 (coincurve); accounts are BIP 32 (embit); the only spending type is P2WPKH
+(BIP 141), while payments can go to P2PKH, P2SH, and every witness version (BIP 173, BIP 350).
 """
 
 import secrets
@@ -79,7 +79,7 @@ class Key:
     @property
     def script_code(self) -> bytes:
         """The script that a P2WPKH signature covers (BIP 143)."""
-        return b"\x76\xa9\x14" + Hash160(self.public_key) + b"\x88\xac"
+        return b"\x76\xa9\x14" + bytes(Hash160(self.public_key)) + b"\x88\xac"
 
     def address(self, network: Network) -> str:
         """Return the P2WPKH address."""
@@ -113,7 +113,8 @@ class Account:
     def from_xpub(cls, xpub: str) -> Self:
         """Read an extended public key.
 
-        Raises KeyFormatError if it is damaged or private: a server that only watches must not be given a secret.
+        Raises KeyFormatError if it is damaged or private: a server that only watches must not be given a
+        secret.
         """
         root = _read_extended_key(xpub)
         if root.is_private:
@@ -215,7 +216,7 @@ def address_to_script(address: str, network: Network) -> bytes:
         opcode = 0 if version == 0 else _OP_1 + version - 1
         return bytes([opcode, len(program)]) + bytes(program)
     try:
-        payload = base58.decode_check(address)
+        payload = bytes(base58.decode_check(address))
     except ValueError as error:
         raise AddressError(f"{address!r} is not an address of {network.name}") from error
     if len(payload) == 1 + _HASH_BYTES and payload[0] == network.p2pkh:

@@ -7,7 +7,8 @@ from chain.errors import NetworkError
 
 @dataclass(frozen=True)
 class Network:
-    """One network's name (as `getblockchaininfo` says it), prefixes and genesis block (display order, hex)."""
+    """One network's name (as `getblockchaininfo` says it), prefixes and genesis block (display order,
+    hex)."""
 
     name: str
     bech32_hrp: str

@@ -1,16 +1,19 @@
 """The client of a Bitcoin node: Bitcoin Core's JSON-RPC, and nothing else, over one connection per thread.
 
-Whatever speaks that protocol can serve it: Bitcoin Core 28 or later, or the development node. Amounts become int sat and
-never pass through a float. Read calls survive a dropped connection; a transaction is never sent again blindly.
+Whatever speaks that protocol can serve it: Bitcoin Core 28 or later, or the development node. Amounts become
+int sat and never pass through a float. Read calls survive a dropped connection; a transaction is never sent
+again blindly.
 """
 
 import base64
 import http.client
 import itertools
 import json
+import os
 import threading
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -46,6 +49,8 @@ RPC_IN_WARMUP = -28
 RPC_DESERIALIZATION_ERROR = -22
 
 Result = TypeVar("Result")
+_DESCRIBED = True
+_IN_HEX = False
 _HTTP_UNAUTHORIZED = 401
 _HTTP_FORBIDDEN = 403
 _MISSING_INPUTS = ("bad-txns-inputs-missingorspent", "missing-inputs", "Missing inputs")
@@ -59,6 +64,18 @@ class Transport(Protocol):
 
         Raises NodeUnavailableError if no reply came, NodeAuthenticationError if the password is refused.
         """
+
+
+class _KeptConnection:
+    """An open connection, closed when its thread or its transport ends."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self.connection = connection
+        self.process_id = os.getpid()
+
+    def __del__(self) -> None:
+        """Close the connection."""
+        self.connection.close()
 
 
 class HttpTransport:
@@ -83,13 +100,13 @@ class HttpTransport:
     def exchange(self, body: bytes, *, is_repeatable: bool) -> bytes:
         """Send one request body and return the reply's body.
 
-        A kept connection may have been dropped by the node while idle. A repeatable request is then sent once more on a
-        new connection; one that is not goes out on a new connection in the first place.
+        A kept connection may have been dropped by the node while idle. A repeatable request is then sent
+        once more on a new connection; one that is not goes out on a new connection in the first place.
         Raises NodeUnavailableError if no reply came, NodeAuthenticationError if the password is refused.
         """
         if not is_repeatable:
             self.close()
-        is_reused = getattr(self._local, "connection", None) is not None
+        is_reused = self._find_connection() is not None
         try:
             return self._exchange_once(body)
         except (ConnectionError, http.client.BadStatusLine) as error:
@@ -103,25 +120,28 @@ class HttpTransport:
 
     def close(self) -> None:
         """Close this thread's connection; the next request opens a new one."""
-        connection = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None:
-            connection.close()
+        self._local.kept = None
+
+    def _find_connection(self) -> http.client.HTTPConnection | None:
+        """Return this thread's open connection, unless a forked parent opened it."""
+        kept: _KeptConnection | None = getattr(self._local, "kept", None)
+        return kept.connection if kept is not None and kept.process_id == os.getpid() else None
 
     def _exchange_once(self, body: bytes) -> bytes:
         """Send on this thread's connection, opened if there is none."""
-        connection = getattr(self._local, "connection", None)
+        connection = self._find_connection()
         if connection is None:
             make = http.client.HTTPSConnection if self._is_https else http.client.HTTPConnection
             connection = make(self._host, self._port, timeout=self._timeout_s)
-            self._local.connection = connection
+            self._local.kept = _KeptConnection(connection)
         connection.request("POST", self._path, body, self._headers)
         response = connection.getresponse()
         reply: bytes = response.read()
         if response.status in {_HTTP_UNAUTHORIZED, _HTTP_FORBIDDEN}:
             raise NodeAuthenticationError(f"the Bitcoin node answered {response.status}")
         if not response.headers.get("Content-Type", "").startswith("application/json"):
-            # Core answers like this while its work queue is full (503), and so does a proxy without a node behind it.
+            # Core answers like this while its work queue is full (503), and so does a proxy without a node
+            # behind it.
             raise NodeUnavailableError(f"the Bitcoin node answered {response.status} without JSON")
         return reply
 
@@ -157,8 +177,8 @@ class NodeClient:
 
         Raises NodeRejectedError (-5) if the node does not know the block.
         """
-        described = self._call("getblockheader", block_hash, True)
-        raw = read_raw(self._call("getblockheader", block_hash, False))
+        described = self._call("getblockheader", block_hash, _DESCRIBED)
+        raw = read_raw(self._call("getblockheader", block_hash, _IN_HEX))
         return HeaderInfo.from_json(described, raw)
 
     def find_block_header(self, block_hash: str) -> HeaderInfo | None:
@@ -185,16 +205,17 @@ class NodeClient:
         return _none_if_unknown(lambda: self.get_raw_transaction(txid, block_hash=block_hash))
 
     def get_txout(self, txid: str, vout: int, *, include_mempool: bool = True) -> TxOut | None:
-        """Return an unspent output, or None if it is spent or unknown; with the mempool, spends there count."""
+        """Return an unspent output, or None if it is spent or unknown; with the mempool, spends there
+        count."""
         value = self._call("gettxout", txid, vout, include_mempool)
         return None if value is None else TxOut.from_json(value)
 
     def send_raw_transaction(self, raw: bytes) -> str:
         """Give a signed transaction to the network and return its id. Never sent twice by itself.
 
-        Raises TransactionRejectedError if the node refuses it, TransactionAlreadyKnownError if it is in the chain
-        already, TransactionMissingInputsError if it spends what is not there, NodeUnavailableError if no answer came:
-        then it may have been sent, and must be looked up first.
+        Raises TransactionRejectedError if the node refuses it, TransactionAlreadyKnownError if it is in the
+        chain already, TransactionMissingInputsError if it spends what is not there, NodeUnavailableError if
+        no answer came: then it may have been sent, and must be looked up first.
         """
         try:
             return read_hash(self._call("sendrawtransaction", raw.hex(), is_repeatable=False))
@@ -206,14 +227,16 @@ class NodeClient:
         return AcceptResult.from_json(self._call("testmempoolaccept", [raw.hex()]))
 
     def estimate_smart_fee(self, blocks: int) -> int | None:
-        """Return the fee rate in sat/kvB that should confirm within so many blocks, or None if the node cannot tell."""
+        """Return the fee rate in sat/kvB that should confirm within so many blocks, or None if the
+        node cannot tell."""
         value = self._call("estimatesmartfee", blocks)
         if not isinstance(value, dict):
             raise NodeProtocolError("estimatesmartfee did not answer with an object")
         return read_sat(value["feerate"]) if "feerate" in value else None
 
     def get_mempool_entry(self, txid: str) -> MempoolEntry | None:
-        """Return a mempool transaction's size, fee and unconfirmed parents, or None if it is not in the mempool."""
+        """Return a mempool transaction's size, fee and unconfirmed parents, or None if it is not in
+        the mempool."""
         value = _none_if_unknown(lambda: self._call("getmempoolentry", txid))
         return None if value is None else MempoolEntry.from_json(value)
 
@@ -262,10 +285,18 @@ class NodeClient:
 
 
 def get_node() -> NodeClient:
-    """Return a client of the node that the settings name, through the transport that they name."""
-    transport: Callable[..., Transport] = import_string(settings.CADASTRE_NODE_TRANSPORT)
-    url = settings.CADASTRE_NODE_URL
-    timeout_s = settings.CADASTRE_NODE_TIMEOUT_SECONDS
+    """Return the client of the node that the settings name, through the transport that they name."""
+    return _make_node(
+        settings.CADASTRE_NODE_URL,
+        settings.CADASTRE_NODE_TIMEOUT_SECONDS,
+        settings.CADASTRE_NODE_TRANSPORT,
+    )
+
+
+@lru_cache(maxsize=8)
+def _make_node(url: str, timeout_s: float, transport_path: str) -> NodeClient:
+    """Make a client once, so that its threads' connections are kept between tasks and requests."""
+    transport: Callable[..., Transport] = import_string(transport_path)
     return NodeClient(url, timeout_s=timeout_s, transport=transport(url, timeout_s=timeout_s))
 
 

@@ -1,4 +1,5 @@
-"""What the node's calls return, read strictly from JSON: a wrong type is an error here, not a surprise later."""
+"""What the node's calls return, read strictly from JSON: a wrong type is an error here, not a surprise
+later."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -94,7 +95,8 @@ class ChainInfo:
 
 @dataclass(frozen=True)
 class HeaderInfo:
-    """A block's header (`getblockheader`); `confirmations` is -1 off the best chain, `time` in Unix seconds."""
+    """A block's header (`getblockheader`); `confirmations` is -1 off the best chain, `time` in Unix
+    seconds."""
 
     hash: str
     height: int

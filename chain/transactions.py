@@ -1,7 +1,8 @@
 """Transactions and blocks: read, built and signed.
 
-Serialisation and signature hashes are python-bitcoinlib's; signatures are libsecp256k1's, deterministic and low-S.
-Transaction ids and block hashes are hex in display order; scripts and raw transactions are bytes; values are int sat.
+Serialisation and signature hashes are python-bitcoinlib's; signatures are libsecp256k1's, deterministic and
+low-S. Transaction ids and block hashes are hex in display order; scripts and raw transactions are bytes;
+values are int sat.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from bitcoin.core import (
     CTransaction,
     CTxInWitness,
     CTxWitness,
+    Hash,
     b2lx,
     lx,
 )
@@ -29,7 +31,8 @@ SEQUENCE_REPLACEABLE = 0xFFFFFFFD
 """Opts in to replacement (BIP 125) and lets nLockTime count."""
 
 P2WPKH_INPUT_WEIGHT = 4 * 41 + 1 + 1 + 72 + 1 + 33
-"""Outpoint, empty script, sequence; then the witness: count, signature of at most 72 bytes (low-S), public key."""
+"""Outpoint, empty script, sequence; then the witness: count, signature of at most 72 bytes (low-S),
+public key."""
 
 VALUE_SAT_MAX = 21_000_000 * 100_000_000
 _HEADER_BYTES = 80
@@ -109,7 +112,8 @@ def build_transaction(
 ) -> bytes:
     """Build an unsigned version 2 transaction with exactly these inputs and outputs, in this order.
 
-    Raises TransactionFormatError if it has no inputs or outputs, spends an outpoint twice, or a value is out of range.
+    Raises TransactionFormatError if it has no inputs or outputs, spends an outpoint twice, or a value is out
+    of range.
     """
     if not coins or not outputs:
         raise TransactionFormatError("a transaction needs at least one input and one output")
@@ -126,8 +130,8 @@ def build_transaction(
 def sign_transaction(raw: bytes, *, coins: Sequence[Coin], keys: Mapping[bytes, Key]) -> bytes:
     """Sign every input, each a P2WPKH spend of the coin at the same place (BIP 143, SIGHASH_ALL).
 
-    `keys` maps an output script to its key. Raises SigningError if the coins are not those that the inputs spend,
-    or a key is missing.
+    `keys` maps an output script to its key. Raises SigningError if the coins are not those that the inputs
+    spend, or a key is missing.
     """
     parsed = _parse(raw)
     spent = [(b2lx(item.prevout.hash), item.prevout.n) for item in parsed.vin]
@@ -170,7 +174,8 @@ def virtual_size(raw: bytes) -> int:
 
 
 def estimate_virtual_size(n_in: int, output_scripts: Sequence[bytes]) -> int:
-    """Return the most vbytes that a transaction with `n_in` P2WPKH inputs and these outputs can have once signed."""
+    """Return the most vbytes that a transaction with `n_in` P2WPKH inputs and these outputs can have
+    once signed."""
     base = 4 + 4 + _varint_bytes(n_in) + _varint_bytes(len(output_scripts))
     base += sum(8 + _varint_bytes(len(script)) + len(script) for script in output_scripts)
     marker_and_flag = 2
@@ -186,7 +191,8 @@ def parse_transaction(raw: bytes) -> Transaction:
 
 
 def parse_block(raw: bytes, *, height: int | None = None) -> Block:
-    """Read one block; without `height` it is the one that the coinbase names (BIP 34), or 0 where that is genesis.
+    """Read one block; without `height` it is the one that the coinbase names (BIP 34), or 0 where that is
+    genesis.
 
     Reading is not validation: the node that the block came from has done that.
     Raises TransactionFormatError if the bytes are no block, or name no height and none is given.
@@ -209,6 +215,11 @@ def parse_block(raw: bytes, *, height: int | None = None) -> Block:
         header=raw[:_HEADER_BYTES],
         transactions=transactions,
     )
+
+
+def block_hash(header: bytes) -> str:
+    """Return the hash of a block's 80-byte header."""
+    return str(b2lx(Hash(header)))
 
 
 def _read_height(coinbase: Transaction) -> int:

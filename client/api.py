@@ -4,7 +4,6 @@ import base64
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import requests
 
@@ -31,7 +30,7 @@ OTS_BYTES_MAX = 1024 * 1024
 
 @dataclass(frozen=True)
 class NewLink:
-    """What a link is made from: a finished upload, its digest, the encrypted manifest, the seal and the price."""
+    """What a link is made from: a finished upload and its digest, encrypted manifest, seal and price."""
 
     upload_id: str
     digest: Digest
@@ -70,7 +69,7 @@ class Api:
     def get_upload_offset(self, path: str) -> int:
         """Return how many bytes of an upload the server holds."""
         headers = {"Tus-Resumable": TUS_VERSION}
-        with self.server.request_safely("HEAD", path, headers=headers) as response:
+        with self.server.retry(lambda: self.server.request("HEAD", path, headers=headers)) as response:
             return _read_offset(response)
 
     def append_upload(self, path: str, *, offset: int, data: bytes, checksum: bytes) -> int:
@@ -145,13 +144,13 @@ class Api:
         """Return an address whose deposits are credited to the own balance."""
         return parse_deposit_address(self._post("/api/v1/deposit-addresses", {}, idempotency_key))
 
-    def _get(self, path: str) -> Any:
+    def _get(self, path: str) -> object:
         return self.server.request_json("GET", path, is_repeatable=True)
 
     def _get_bytes(self, path: str, bytes_max: int) -> bytes:
         return self.server.retry(lambda: read_body(self.server.request("GET", path), bytes_max))
 
-    def _post(self, path: str, document: dict[str, Any], idempotency_key: str) -> Any:
+    def _post(self, path: str, document: dict[str, object], idempotency_key: str) -> object:
         headers = {"Idempotency-Key": idempotency_key}
         return self.server.request_json("POST", path, is_repeatable=True, document=document, headers=headers)
 

@@ -1,7 +1,7 @@
 """Where the command keeps what it knows: the default server, one token per server, and unfinished uploads.
 
-The folder is $CADASTRE_HOME, else $XDG_CONFIG_HOME/cadastre, else ~/.config/cadastre. Files are readable by their user
-alone: a token spends money and an unfinished upload holds a key.
+The folder is $CADASTRE_HOME, else $XDG_CONFIG_HOME/cadastre, else ~/.config/cadastre. Files are readable by
+their user alone: a token spends money and an unfinished upload holds a key.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""One server over HTTP: authentication, time limits, careful retries, and problem documents turned into typed errors.
+"""One server over HTTP: authentication, time limits, careful retries, and problem documents as typed errors.
 
 Only requests that may be sent twice are retried: reads, and writes with an Idempotency-Key.
 """
@@ -36,7 +36,8 @@ _DETAIL_CHARACTERS_MAX = 1000
 
 _Answer = TypeVar("_Answer")
 
-_UNAVAILABLE = frozenset({429, 500, 502, 503, 504})
+# 423: an earlier request that broke off still holds the upload.
+_UNAVAILABLE = frozenset({423, 429, 500, 502, 503, 504})
 _BY_CODE: dict[str, type[RequestRejectedError]] = {
     "price-above-max": PriceAboveMaxError,
     "proof-not-ready": ProofNotReadyError,
@@ -78,14 +79,14 @@ class Server:
         path: str,
         *,
         body: bytes | None = None,
-        document: Any = None,
+        document: object = None,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send one request once and return an answer of 2xx, whose body is not read yet.
 
-        Raises ServerUnavailableError if no answer came or the server cannot answer now, RequestRejectedError (or the
-        subclass for its cause) for a refusal, ProtocolError for anything else.
+        Raises ServerUnavailableError if no answer came or the server cannot answer now, RequestRejectedError
+        (or the subclass for its cause) for a refusal, ProtocolError for anything else.
         """
         sent = dict(headers or {})
         if self._token is not None:
@@ -109,19 +110,24 @@ class Server:
         with response:
             raise read_problem(response)
 
-    def request_safely(self, method: str, path: str, **options: Any) -> requests.Response:
-        """Send a request that may be sent twice, up to `attempts_max` times with growing waits."""
-        return self.retry(lambda: self.request(method, path, **options))
+    def request_json(
+        self,
+        method: str,
+        path: str,
+        *,
+        is_repeatable: bool,
+        document: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> object:
+        """Send a request, several times if it may be, and return the JSON document of its answer."""
 
-    def request_json(self, method: str, path: str, *, is_repeatable: bool, **options: Any) -> Any:
-        """Send a request and return the JSON document of its answer."""
-
-        def read() -> Any:
-            response = self.request(method, path, **options)
+        def read() -> object:
+            response = self.request(method, path, document=document, headers=headers)
             try:
-                return json.loads(read_body(response, DOCUMENT_BYTES_MAX))
+                answer: object = json.loads(read_body(response, DOCUMENT_BYTES_MAX))
             except ValueError as error:
                 raise ProtocolError(f"The answer to {method} {path} is not JSON.") from error
+            return answer
 
         return self.retry(read) if is_repeatable else read()
 
@@ -135,7 +141,7 @@ class Server:
         return attempt()
 
     def wait_after_failure(self, number: int, error: ServerUnavailableError) -> None:
-        """Wait before attempt number + 2: exponentially longer, with jitter, or as long as the server asked for."""
+        """Wait after failure `number`, from 0: ever longer, with jitter, or as long as the server asked."""
         backoff_s = BACKOFF_FIRST_S * 2**number * random.uniform(0.5, 1.5)  # noqa: S311 - jitter is no secret
         self.sleep(min(BACKOFF_MAX_S, max(backoff_s, error.retry_after_s or 0)))
 
@@ -158,7 +164,7 @@ def read_body(response: requests.Response, bytes_max: int) -> bytes:
 
 
 def read_problem(response: requests.Response) -> ClientError:
-    """Return the typed error for an answer that is not a success, with the detail of its problem document (RFC 9457)."""
+    """Return the typed error for a refusal, with the detail of its problem document (RFC 9457)."""
     problem: dict[str, Any] = {}
     if response.headers.get("Content-Type", "").partition(";")[0] == "application/problem+json":
         try:

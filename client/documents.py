@@ -1,14 +1,16 @@
 """The server's JSON answers as frozen dataclasses.
 
-A server is not trusted to answer in the documented form: whatever departs from it raises ProtocolError, and nothing
-of it reaches the caller.
+A server is not trusted to answer in the documented form: whatever departs from it raises ProtocolError, and
+nothing of it reaches the caller.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from client.errors import ProtocolError
+
+_Value = TypeVar("_Value")
 
 _DIGEST = re.compile("sha256:([0-9a-f]{64})")
 _SEAL = re.compile("[0-9a-f]{64}")
@@ -64,9 +66,9 @@ class DepositAddress:
     confirmations: int
 
 
-def parse_link_info(document: Any) -> LinkInfo:
+def parse_link_info(document: object) -> LinkInfo:
     """Read the answer for one link."""
-    record = get_member(document, "record", str | None)
+    record = _find_text(document, "record")
     if record is not None and not is_uuid(record):
         raise ProtocolError("The server's answer has a malformed record id.")
     return LinkInfo(
@@ -81,7 +83,7 @@ def parse_link_info(document: Any) -> LinkInfo:
     )
 
 
-def parse_record_info(document: Any) -> RecordInfo:
+def parse_record_info(document: object) -> RecordInfo:
     """Read the answer for one record."""
     return RecordInfo(
         id=get_member(document, "id", str),
@@ -90,20 +92,20 @@ def parse_record_info(document: Any) -> RecordInfo:
     )
 
 
-def parse_balance(document: Any) -> Balance:
+def parse_balance(document: object) -> Balance:
     """Read the answer for the own balance."""
     amount = get_member(get_member(document, "balance", dict), "amount_msat", int)
     return Balance(amount, get_member(document, "is_frozen", bool))
 
 
-def parse_deposit_address(document: Any) -> DepositAddress:
+def parse_deposit_address(document: object) -> DepositAddress:
     """Read the answer for a new deposit address."""
     return DepositAddress(get_member(document, "address", str), get_member(document, "confirmations", int))
 
 
-def parse_amount(document: Any) -> int:
+def parse_amount(document: object) -> int:
     """Read `{"amount_msat": n}` with n >= 0."""
-    amount: int = get_member(document, "amount_msat", int)
+    amount = get_member(document, "amount_msat", int)
     if amount < 0:
         raise ProtocolError("The server's answer has a negative amount.")
     return amount
@@ -114,31 +116,39 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-def get_member(document: Any, name: str, kind: Any) -> Any:
-    """Return a member of an object if it has the right type; true is not an integer."""
+def get_member(document: object, name: str, kind: type[_Value]) -> _Value:
+    """Return a member of a JSON object if it has the right type; true is not an integer."""
     value = document.get(name) if isinstance(document, dict) else None
-    is_present = isinstance(document, dict) and name in document
-    if not is_present or not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise ProtocolError(f"The server's answer has no well-formed {name!r}.")
     return value
 
 
-def _parse_digest(document: Any, name: str) -> bytes:
+def _find_text(document: object, name: str) -> str | None:
+    if isinstance(document, dict) and name in document and document[name] is None:
+        return None
+    return get_member(document, name, str)
+
+
+def _parse_digest(document: object, name: str) -> bytes:
     match = _DIGEST.fullmatch(get_member(document, name, str))
     if not match:
         raise ProtocolError(f"The server's answer has a malformed {name!r}.")
     return bytes.fromhex(match[1])
 
 
-def _parse_seal(document: Any) -> bytes:
+def _parse_seal(document: object) -> bytes:
     text = get_member(document, "seal", str)
     if not _SEAL.fullmatch(text):
         raise ProtocolError("The server's answer has a malformed 'seal'.")
     return bytes.fromhex(text)
 
 
-def _parse_payee(document: Any) -> Payee:
-    fee_bp = get_member(document, "fee_bp", int) if isinstance(document, dict) and "fee_bp" in document else None
-    share_ppm = get_member(document, "share_ppm", int) if fee_bp is None else None
+def _parse_payee(document: object) -> Payee:
+    fee_bp = share_ppm = None
+    if isinstance(document, dict) and "fee_bp" in document:
+        fee_bp = get_member(document, "fee_bp", int)
+    else:
+        share_ppm = get_member(document, "share_ppm", int)
     name = get_member(document, "name", str)
     return Payee(get_member(document, "payee", str), name, fee_bp, share_ppm)

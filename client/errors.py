@@ -1,6 +1,7 @@
 """Every way in which the command or the library can fail, one type per cause.
 
-An error's docstring is its default message. Nothing here knows about exit codes: client/exits.py has that table.
+An error's docstring is its default message. Nothing here knows about exit codes: client/exits.py has that
+table.
 """
 
 from typing import Any
@@ -11,6 +12,10 @@ class ClientError(Exception):
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").split("\n", maxsplit=1)[0])
+
+
+class UsageError(ClientError):
+    """The command was called wrongly."""
 
 
 class AgeError(ClientError):

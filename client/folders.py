@@ -52,8 +52,8 @@ class Source:
 def find_source(path: Path, *, is_padded: bool = False) -> Source:
     """Look at a file or a folder.
 
-    Raises SourceError for a missing path, symbolic links and devices in a folder, and names that a manifest refuses;
-    EmptySourceError if there is no byte in it.
+    Raises SourceError for a missing path, symbolic links and devices in a folder, and names that a manifest
+    refuses; EmptySourceError if there is no byte in it.
     """
     resolved = path.resolve()
     if resolved.is_dir():
@@ -73,9 +73,10 @@ def find_source(path: Path, *, is_padded: bool = False) -> Source:
 
 
 def get_padded_length(length: int) -> int:
-    """Return the length up to which the Padmé rule pads: at most 12 % more, and few lengths to tell files apart by.
+    """Return the length up to which the Padmé rule pads: at most 12 % more, and few lengths in all.
 
-    Source: Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", 2019.
+    Source: Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs",
+    2019.
     """
     if length <= 1:
         return length

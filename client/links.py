@@ -1,6 +1,7 @@
 """Links: `https://host/f/<id>#1.<base64url>`, the only place where the key of a blob travels.
 
-The part after `#` is never sent to a server; everything that talks to one uses `Link.server_url` and `Link.id`.
+The part after `#` is never sent to a server; everything that talks to one uses `Link.server_url` and
+`Link.id`.
 """
 
 import base64
@@ -32,7 +33,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 @dataclass(frozen=True)
 class Link:
-    """A link without a password: where the blob is, its X25519 secret, and the SHA-256 of its encrypted manifest."""
+    """An open link: where the blob is, its X25519 secret, and the SHA-256 of its encrypted manifest."""
 
     server_url: str
     id: str
@@ -60,7 +61,7 @@ class LockedLink:
 
 
 def format_link(link: Link, *, password: str | None = None, work_factor_log2: int = PASSWORD_WORK_FACTOR_LOG2) -> str:
-    """Return the link as text; with a password, the fragment is an age scrypt file of the secret and the digest."""
+    """Return the link as text; a password turns the fragment into an age scrypt file of the same bytes."""
     content = link.secret + link.manifest_sha256
     if password is not None:
         if not password:

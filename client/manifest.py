@@ -1,13 +1,12 @@
 """The manifest: what is inside a blob, for whoever has its link.
 
-It is canonical JSON (RFC 8785) in an age file of its own, to the same recipient as the blob. The link names the SHA-256
-of that file, so that nobody else who has the secret can put another manifest in its place.
+It is canonical JSON (RFC 8785) in an age file of its own, to the same recipient as the blob. The link names
+the SHA-256 of that file, so that nobody else who has the secret can put another manifest in its place.
 """
 
 import io
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from client.age.files import begin_for_x25519, decrypt_by_x25519, encrypt_bytes
 from client.age.recipients import get_recipient
@@ -22,6 +21,8 @@ MANIFEST_BYTES_MAX = 1024 * 1024
 
 NAME_BYTES_MAX = 1024
 COMPONENT_BYTES_MAX = 255
+
+DELETE = "\x7f"
 
 # RFC 8785 numbers are doubles: above this, two sizes could read the same.
 SIZE_MAX = 2**53 - 1
@@ -42,7 +43,7 @@ class ManifestFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Files in the order of the payload, the ciphertext that holds them, and the zero bytes after the last file."""
+    """Files in the payload's order, the ciphertext that holds them, and the zero bytes after the last."""
 
     files: tuple[ManifestFile, ...]
     length: int
@@ -69,7 +70,12 @@ def serialize_manifest(manifest: Manifest) -> bytes:
     document = {
         "blob": {"length": manifest.length, "root": manifest.root.hex()},
         "files": [
-            {"media_type": entry.media_type, "name": entry.name, "sha256": entry.sha256.hex(), "size": entry.size}
+            {
+                "media_type": entry.media_type,
+                "name": entry.name,
+                "sha256": entry.sha256.hex(),
+                "size": entry.size,
+            }
             for entry in manifest.files
         ],
         "padding": manifest.padding,
@@ -81,15 +87,13 @@ def serialize_manifest(manifest: Manifest) -> bytes:
 def parse_manifest(data: bytes) -> Manifest:
     """Return the manifest of canonical JSON.
 
-    Raises ManifestError for any other spelling, unknown members, wrong types, or names that could leave the folder
-    which they are written to.
+    Raises ManifestError for any other spelling, unknown members, wrong types, or names that could leave the
+    folder which they are written to.
     """
-    document = _parse_canonical(data)
-    _check_members(document, {"blob", "files", "padding", "version"})
+    document = _take_members(_parse_canonical(data), {"blob", "files", "padding", "version"})
     if document["version"] != VERSION or isinstance(document["version"], bool):
         raise ManifestError(f"The manifest has version {document['version']!r}; this program reads version {VERSION}.")
-    blob = document["blob"]
-    _check_members(blob, {"length", "root"})
+    blob = _take_members(document["blob"], {"length", "root"})
     files = document["files"]
     if not isinstance(files, list) or not files:
         raise ManifestError("The manifest lists no files.")
@@ -126,8 +130,9 @@ def decrypt_manifest(sealed: bytes, secret: bytes) -> Manifest:
 def check_names(names: list[str]) -> None:
     """Check the names of a manifest's files together.
 
-    One file has a plain name; several lie in one folder, which is the first component of each name. No name repeats,
-    is a folder of another, or has a component that a file system reads as something else than a name.
+    One file has a plain name; several lie in one folder, which is the first component of each name. No name
+    repeats, is a folder of another, or has a component that a file system reads as something else than a
+    name.
 
     Raises ManifestError if a name breaks these rules.
     """
@@ -155,11 +160,11 @@ def _check_name(name: str) -> None:
     for component in name.split("/"):
         if component in {"", ".", ".."} or len(component.encode("utf-8")) > COMPONENT_BYTES_MAX:
             raise ManifestError(f"The name {name!a} is not a path below a folder.")
-        if any(letter == "\\" or ord(letter) < ord(" ") or ord(letter) == 0x7F for letter in component):
+        if any(letter == "\\" or ord(letter) < ord(" ") or letter == DELETE for letter in component):
             raise ManifestError(f"The name {name!a} has a backslash or a control character.")
 
 
-def _parse_canonical(data: bytes) -> Any:
+def _parse_canonical(data: bytes) -> object:
     try:
         document = parse_strict(data)
         is_canonical = canonicalise(document) == data
@@ -170,26 +175,27 @@ def _parse_canonical(data: bytes) -> Any:
     return document
 
 
-def _check_members(value: Any, names: set[str]) -> None:
+def _take_members(value: object, names: set[str]) -> dict[str, object]:
     if not isinstance(value, dict) or set(value) != names:
-        raise ManifestError(f"The manifest needs an object with exactly the members {', '.join(sorted(names))}.")
+        raise ManifestError(f"The manifest needs an object of exactly {', '.join(sorted(names))}.")
+    return value
 
 
-def _parse_file(entry: Any) -> ManifestFile:
-    _check_members(entry, {"media_type", "name", "sha256", "size"})
+def _parse_file(value: object) -> ManifestFile:
+    entry = _take_members(value, {"media_type", "name", "sha256", "size"})
     name, media_type = entry["name"], entry["media_type"]
     if not isinstance(name, str) or not isinstance(media_type, str) or not _MEDIA_TYPE.fullmatch(media_type):
         raise ManifestError("A file of the manifest has a malformed name or media type.")
     return ManifestFile(name, media_type, _parse_size(entry["size"]), _parse_digest(entry["sha256"]))
 
 
-def _parse_size(value: Any) -> int:
+def _parse_size(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= SIZE_MAX:
         raise ManifestError("A size in the manifest is not a whole number of bytes.")
     return value
 
 
-def _parse_digest(value: Any) -> bytes:
+def _parse_digest(value: object) -> bytes:
     if not isinstance(value, str) or not _HEX_DIGEST.fullmatch(value):
         raise ManifestError("A digest in the manifest is not 64 lowercase hexadecimal digits.")
     return bytes.fromhex(value)

@@ -2,7 +2,7 @@
 
 import sys
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from tqdm import tqdm
 
@@ -12,7 +12,7 @@ class Progress:
 
     def __init__(self, label: str, total_bytes: int, *, is_forced: bool = False, is_silent: bool = False) -> None:
         is_shown = not is_silent and (is_forced or sys.stderr.isatty())
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
         if is_shown:
             self._bar = tqdm(
                 desc=label, total=total_bytes, unit="B", unit_scale=True, unit_divisor=1024, file=sys.stderr

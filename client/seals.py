@@ -1,6 +1,7 @@
 """The seal: what a record commits to about the plaintext without telling anything about it.
 
-Whoever has the link can open the seal, and so prove that the anchored record is this plaintext under these names.
+Whoever has the link can open the seal, and so prove that the anchored record is this plaintext under these
+names.
 """
 
 from cryptography.hazmat.primitives.hashes import SHA256

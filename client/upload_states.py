@@ -1,8 +1,8 @@
 """The local memory of an unfinished upload, written before the bytes that it is about are sent.
 
-Two files per upload: a JSON document with the keys and the plan, and an append-only list of the SHA-256 of each
-ciphertext chunk. Together they make sure that one key never encrypts two different plaintexts: a chunk whose hash
-differs from the listed one is never sent.
+Two files per upload: a JSON document with the keys and the plan, and an append-only list of the SHA-256 of
+each ciphertext chunk. Together they make sure that one key never encrypts two different plaintexts: a chunk
+whose hash differs from the listed one is never sent.
 """
 
 import base64
@@ -156,13 +156,11 @@ def _dump_state(state: UploadState) -> dict[str, Any]:
     }
 
 
-def _parse_state(document: Any) -> UploadState:
+def _parse_state(document: dict[str, Any]) -> UploadState:
     if document["version"] != VERSION:
         raise ValueError("an upload's state of another version")
     request = document["link_request"]
-    encryption = Encryption(
-        _decode(document["header"]), _decode(document["file_key"]), _decode(document["nonce"])
-    )
+    encryption = Encryption(_decode(document["header"]), _decode(document["file_key"]), _decode(document["nonce"]))
     return UploadState(
         plan=tuple((str(name), int(size)) for name, size in document["plan"]),
         secret=_decode(document["secret"]),

@@ -1,8 +1,9 @@
 """Uploading: encrypt while sending, resume at the exact byte, and make the link.
 
-The ciphertext is a function of the plaintext and of the stored `Encryption`. Resuming therefore encrypts again from
-the start, compares every chunk with the hash that was stored before it was first sent, and sends what the server does
-not have. If anything differs, that ciphertext is given up and a fresh one begins under a new key.
+The ciphertext is a function of the plaintext and of the stored `Encryption`. Resuming therefore encrypts
+again from the start, compares every chunk with the hash that was stored before it was first sent, and sends
+what the server does not have. If anything differs, that ciphertext is given up and a fresh one begins under a
+new key.
 """
 
 import hashlib
@@ -70,9 +71,10 @@ class Uploader:
     def upload(self, source: Source, *, price_msat: int, progress: Progress) -> Uploaded:
         """Upload a source and return its link.
 
-        An interrupted upload of the same path continues. If its plaintext changed meanwhile, or the server gave it up,
-        a fresh encryption with new keys begins instead. Raises PlaintextChangedError if a file changes during this
-        very call, UploadBusyError if another process uploads it, and what `Server.request` raises.
+        An interrupted upload of the same path continues. If its plaintext changed meanwhile, or the server
+        gave it up, a fresh encryption with new keys begins instead. Raises PlaintextChangedError if a file
+        changes during this very call, UploadBusyError if another process uploads it, and what
+        `Server.request` raises.
         """
         file = StateFile(self._home, server_url=self._api.server.url, source=source)
         with file.lock():
@@ -89,7 +91,9 @@ class Uploader:
     def _continue(
         self, source: Source, file: StateFile, state: UploadState, *, price_msat: int, progress: Progress
     ) -> Uploaded:
-        if state.plan != get_plan(source):
+        request = state.link_request
+        if state.plan != get_plan(source) or (request is not None and request.price_msat != price_msat):
+            # An upload becomes one link: asking for it again at another price needs another upload.
             raise PlaintextChangedError
         uploaded = self._finish(source, file, state, price_msat=price_msat, progress=progress)
         return replace(uploaded, is_resumed=True)
@@ -117,7 +121,9 @@ class Uploader:
             state = replace(state, upload_path=self._api.create_upload(length=length))
             file.write(state)
         assert state.upload_path is not None, "the upload was just created"
-        sending = _Sending(self._api, state.upload_path, pace=self._pace, progress=progress)
+        # Once a link was asked for, the server had everything, and it may know the upload no more.
+        held = length if state.link_request else self._api.get_upload_offset(state.upload_path)
+        sending = _Sending(self._api, state.upload_path, offset=held, pace=self._pace, progress=progress)
         digest, files = self._send_all(source, file, state, sending)
         if sending.offset != length:
             raise UploadOffsetError(f"The server holds {sending.offset} bytes of {length}.")
@@ -153,11 +159,10 @@ class Uploader:
         padding: int,
         price_msat: int,
     ) -> UploadState:
-        """Fix the request for the link and store it, so that a repetition after a crash is the same request."""
-        old = state.link_request
-        if old is not None and old.price_msat == price_msat:
+        """Fix and store the request for the link, so that a repetition after a crash is the same request."""
+        if state.link_request is not None:
             return state
-        manifest = old.manifest if old else encrypt_manifest(Manifest(files, digest.length, digest.root, padding), state.secret)
+        manifest = encrypt_manifest(Manifest(files, digest.length, digest.root, padding), state.secret)
         seal = compute_seal(secret=state.secret, manifest_sha256=hashlib.sha256(manifest).digest())
         state = replace(state, link_request=LinkRequest(make_idempotency_key(), manifest, seal, price_msat))
         file.write(state)
@@ -165,15 +170,15 @@ class Uploader:
 
     def _make_link(self, file: StateFile, state: UploadState, digest: Digest) -> Uploaded:
         request, path = state.link_request, state.upload_path
-        assert request is not None and path is not None, "the request is stored before it is sent"  # noqa: PT018
-        new = NewLink(path.rstrip("/").rpartition("/")[2], digest, request.manifest, request.seal, request.price_msat)
+        assert request is not None, "the request is stored before it is sent"
+        assert path is not None, "there is no request without an upload"
+        upload_id = path.rstrip("/").rpartition("/")[2]
+        new = NewLink(upload_id, digest, request.manifest, request.seal, request.price_msat)
         info = self._api.create_link(new, idempotency_key=request.idempotency_key)
-        if (info.sha256, info.length, info.root, info.seal) != (
-            digest.sha256, digest.length, digest.root, request.seal,
-        ):
+        if (info.sha256, info.length, info.root) != (digest.sha256, digest.length, digest.root):
             raise ProtocolError("The server made a link to something else than what was uploaded.")
-        if info.price_msat != request.price_msat:
-            raise ProtocolError("The server made a link with another price.")
+        if info.seal != request.seal or info.price_msat != request.price_msat:
+            raise ProtocolError("The server made a link with another seal or price.")
         file.remove()
         manifest_sha256 = hashlib.sha256(request.manifest).digest()
         link = Link(self._api.server.url, info.id, state.secret, manifest_sha256)
@@ -183,9 +188,9 @@ class Uploader:
 class _Sending:
     """Moves an upload's offset forward, finding out after each failure how far the server came."""
 
-    def __init__(self, api: Api, path: str, *, pace: "_Pace", progress: Progress) -> None:
+    def __init__(self, api: Api, path: str, *, offset: int, pace: "_Pace", progress: Progress) -> None:
         self._api, self._path, self._pace, self._progress = api, path, pace, progress
-        self.offset = api.get_upload_offset(path)
+        self.offset = offset
         progress.move_to(self.offset)
 
     def send(self, data: bytes) -> None:

@@ -3,11 +3,17 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
+from config.checks import register_checks
+
 
 class ConfigConfig(AppConfig):
     """The wiring: nudges between packages and the management commands that span them."""
 
     name = "config"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        register_checks()
 
 
 class CadastreAdminConfig(AdminConfig):

@@ -61,4 +61,6 @@ def refuse_prefork_without_a_server(sender: Any = None, **_: Any) -> None:
     """
     is_embedded = settings.CADASTRE_BROKER_URL.startswith("sqla+")
     if is_embedded and "prefork" in str(getattr(sender, "pool_cls", "")):
-        raise ImproperlyConfigured("The embedded broker needs --pool threads; prefork needs Redis or RabbitMQ.")
+        raise ImproperlyConfigured(
+            "The embedded broker needs --pool threads; prefork needs Redis or RabbitMQ."
+        )

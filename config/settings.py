@@ -7,6 +7,7 @@ from typing import Any
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
+from config import content_security
 from config.databases import parse_database_url
 from config.env import Environment
 
@@ -22,7 +23,9 @@ if CADASTRE_ENVIRONMENT not in {"development", "production"}:
     raise ImproperlyConfigured("CADASTRE_ENVIRONMENT must be development or production.")
 IS_PRODUCTION = CADASTRE_ENVIRONMENT == "production"
 CADASTRE_VAR_DIR = Path(env.text("CADASTRE_VAR_DIR", str(BASE_DIR / "var" / "development"))).resolve()
-CADASTRE_PUBLIC_URL = env.text("CADASTRE_PUBLIC_URL", None if IS_PRODUCTION else "http://127.0.0.1:8000").rstrip("/")
+CADASTRE_PUBLIC_URL = env.text(
+    "CADASTRE_PUBLIC_URL", None if IS_PRODUCTION else "http://127.0.0.1:8000"
+).rstrip("/")
 
 DEBUG = False
 ALLOWED_HOSTS = env.words("CADASTRE_ALLOWED_HOSTS", "" if IS_PRODUCTION else "127.0.0.1,localhost")
@@ -55,7 +58,9 @@ SECRET_KEY = secret("CADASTRE_SECRET_KEY", "secret_key", is_required=True) or (
 
 # --- Bitcoin ---
 CADASTRE_NETWORK = env.text("CADASTRE_NETWORK", None if IS_PRODUCTION else "regtest")
-CADASTRE_NODE_URL = env.text("CADASTRE_NODE_URL", None if IS_PRODUCTION else "http://cadastre:cadastre@127.0.0.1:18443")
+CADASTRE_NODE_URL = env.text(
+    "CADASTRE_NODE_URL", None if IS_PRODUCTION else "http://cadastre:cadastre@127.0.0.1:18443"
+)
 CADASTRE_NODE_TIMEOUT_SECONDS = env.integer("CADASTRE_NODE_TIMEOUT_SECONDS", 30, minimum=1)
 CADASTRE_NODE_TRANSPORT = env.text("CADASTRE_NODE_TRANSPORT", "chain.node.HttpTransport")
 CADASTRE_CHAIN_START_HEIGHT = env.integer("CADASTRE_CHAIN_START_HEIGHT", 0)
@@ -75,6 +80,8 @@ CADASTRE_PLATFORM_FEE_BP = env.integer("CADASTRE_PLATFORM_FEE_BP", 1_000, maximu
 
 # --- Storage ---
 CADASTRE_UPLOAD_BYTES_MAX = env.integer("CADASTRE_UPLOAD_BYTES_MAX", 64 * 2**30, minimum=1)
+CADASTRE_UPLOAD_DIR = Path(env.text("CADASTRE_UPLOAD_DIR", str(CADASTRE_VAR_DIR / "uploads"))).resolve()
+CADASTRE_UPLOADS_UNFINISHED_MAX = env.integer("CADASTRE_UPLOADS_UNFINISHED_MAX", 100, minimum=1)
 CADASTRE_UPLOAD_EXPIRY_SECONDS = env.integer("CADASTRE_UPLOAD_EXPIRY_SECONDS", 7 * 86_400, minimum=60)
 CADASTRE_MANIFEST_BYTES_MAX = env.integer("CADASTRE_MANIFEST_BYTES_MAX", 2**20, minimum=1_024)
 
@@ -88,7 +95,9 @@ CADASTRE_PAYOUT_APPROVAL_SAT = env.integer("CADASTRE_PAYOUT_APPROVAL_SAT", 10_00
 
 # --- Celery ---
 CADASTRE_SWEEP_SECONDS = env.integer("CADASTRE_SWEEP_SECONDS", 5, minimum=1)
-CADASTRE_BROKER_URL = env.text("CADASTRE_BROKER_URL", None if IS_PRODUCTION else f"sqla+sqlite:///{CADASTRE_VAR_DIR}/broker.sqlite3")
+CADASTRE_BROKER_URL = env.text(
+    "CADASTRE_BROKER_URL", None if IS_PRODUCTION else f"sqla+sqlite:///{CADASTRE_VAR_DIR}/broker.sqlite3"
+)
 
 # --- Django ---
 INSTALLED_APPS = [
@@ -101,6 +110,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "csp",
     "users",
     "chain",
     "storage",
@@ -111,6 +121,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -136,7 +147,10 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 DATABASES = {
     "default": parse_database_url(
-        env.text("CADASTRE_DATABASE_URL", None if IS_PRODUCTION else f"sqlite:///{CADASTRE_VAR_DIR}/cadastre.sqlite3"),
+        env.text(
+            "CADASTRE_DATABASE_URL",
+            None if IS_PRODUCTION else f"sqlite:///{CADASTRE_VAR_DIR}/cadastre.sqlite3",
+        ),
         sqlite_backend=env.text("CADASTRE_SQLITE_BACKEND", "django.db.backends.sqlite3"),
         postgresql_backend=env.text("CADASTRE_POSTGRESQL_BACKEND", "django.db.backends.postgresql"),
     ),
@@ -159,8 +173,14 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = CADASTRE_VAR_DIR / "static"
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": CADASTRE_VAR_DIR / "files"}},
-    "blobs": {"BACKEND": "storage.backends.DirectoryStorage", "OPTIONS": {"location": CADASTRE_VAR_DIR / "blobs"}},
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": CADASTRE_VAR_DIR / "files"},
+    },
+    "blobs": {
+        "BACKEND": "storage.backends.DirectoryStorage",
+        "OPTIONS": {"location": CADASTRE_VAR_DIR / "blobs"},
+    },
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if IS_PRODUCTION
@@ -175,10 +195,12 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_PRODUCTION e
 SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_PRODUCTION
 SECURE_HSTS_PRELOAD = IS_PRODUCTION
-SECURE_REFERRER_POLICY = "no-referrer"
+# With no-referrer, browsers send `Origin: null` with forms, which the CSRF check must refuse.
+SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY: dict[str, Any] = content_security.POLICY
 # Uploads arrive on tus's own path and are streamed; no other body may be large.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 
@@ -187,10 +209,13 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["users.api.permissions.Denied"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "users.api.negotiation.OneFormat",
     "DEFAULT_PAGINATION_CLASS": "users.api.pagination.TimeCursorPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.problems.exception_handler",
     "DEFAULT_THROTTLE_RATES": {"sign_up": "20/hour", "sign_in": "60/hour"},
+    # How many proxies in front append to X-Forwarded-For; what a client writes there itself must not evade throttling.
+    "NUM_PROXIES": env.integer("CADASTRE_PROXY_COUNT", 1 if IS_PRODUCTION else 0),
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
 }

@@ -1,10 +1,14 @@
 """Every address of the site."""
 
 from django.contrib import admin
-from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-api_urlpatterns = [
+from config.content_security import loosen_for_swagger
+from config.problem_pages import list_problem_types
+from web.views.documents import show_problem
+
+api_urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("users.api.urls")),
     path("", include("storage.api.urls")),
     path("", include("registry.api.urls")),
@@ -14,6 +18,17 @@ api_urlpatterns = [
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(api_urlpatterns)),
-    path("api/docs", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    # The split view loads its script from an address of its own, so that no inline script needs to be allowed.
+    path(
+        "api/docs",
+        loosen_for_swagger(SpectacularSwaggerSplitView.as_view(url_name="api-schema")),
+        name="api-docs",
+    ),
+    path("problems/<slug:slug>", show_problem, {"problems": list_problem_types()}, name="problem"),
     path("", include("web.urls")),
 ]
+# Below /api/ Django's own errors are problem documents too.
+handler400 = "config.problems.bad_request"
+handler403 = "config.problems.permission_denied"
+handler404 = "config.problems.page_not_found"
+handler500 = "config.problems.server_error"

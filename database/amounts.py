@@ -20,22 +20,29 @@ class IsStoredAsInteger(models.Func):
     conditional = True
 
     def as_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any
-    ) -> tuple[str, list[str | int]]:
-        """Return the condition that always holds: bigint columns of other engines raise on overflow."""
+        self,
+        compiler: SQLCompiler,
+        connection: BaseDatabaseWrapper,
+        function: str | None = None,
+        template: str | None = None,
+        arg_joiner: str | None = None,
+        **extra_context: Any,
+    ) -> tuple[str, tuple[str | int, ...]]:
+        """Return a condition that always holds: bigint columns of other engines raise on overflow."""
         column, params = compiler.compile(self.source_expressions[0])
-        return f"{column} IS NOT NULL", list(params)
+        return f"{column} IS NOT NULL", tuple(params)
 
     def as_sqlite(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
-    ) -> tuple[str, list[str | int]]:
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
         """Return SQLite's test of the value's storage class."""
         column, params = compiler.compile(self.source_expressions[0])
-        return f"typeof({column}) = 'integer'", list(params)
+        return f"typeof({column}) = 'integer'", tuple(params)
 
 
 def amount_constraint(*, name: str, field: str, minimum: int = 0) -> models.CheckConstraint:
     """Return the constraint that `field` is stored as an integer of at least `minimum`."""
     return models.CheckConstraint(
-        name=name, condition=models.Q(**{f"{field}__gte": minimum}) & models.Q(IsStoredAsInteger(models.F(field)))
+        name=name,
+        condition=models.Q(**{f"{field}__gte": minimum}) & models.Q(IsStoredAsInteger(models.F(field))),
     )

@@ -1,9 +1,83 @@
 """Where blobs live. Storage is reached through Django's STORAGES, so a deployment chooses by settings."""
 
+import errno
+import os
+import uuid
+from pathlib import Path
+
+from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.deconstruct import deconstructible
+
+from storage.partials import sync_directory
+
+_COPY_BYTES = 1024 * 1024
+_FILE_MODE = 0o600
+_DIRECTORY_MODE = 0o700
 
 
 @deconstructible
 class DirectoryStorage(FileSystemStorage):
-    """Files under a directory, read by their owner alone."""
+    """Files under a directory, read by their owner alone; a file is there whole and on the disk, or not at all.
+
+    It is made for names that follow from the content: saving under a taken name replaces the file by an equal one.
+    A content with `temporary_file_path` is moved; from another file system it is copied, and its source stays.
+    """
+
+    def __init__(self, location: str | Path | None = None, base_url: str | None = None) -> None:
+        super().__init__(
+            location, base_url, file_permissions_mode=_FILE_MODE, directory_permissions_mode=_DIRECTORY_MODE
+        )
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:  # noqa: ARG002 - Django's hook
+        """Return the name itself: equal names mean equal contents."""
+        return name
+
+    def _save(self, name: str, content: File[bytes]) -> str:
+        """Put the content under its name in one step, once all of it is on the disk."""
+        target = Path(self.path(name))
+        self._make_directories(target.parent)
+        if not self._move(content, target):
+            self._copy(content, target)
+        sync_directory(target.parent)
+        return name
+
+    def _move(self, content: File[bytes], target: Path) -> bool:
+        """Rename the content's file to the target; return whether it has a file on this file system."""
+        get_path = getattr(content, "temporary_file_path", None)
+        if get_path is None:
+            return False
+        source = Path(get_path())
+        self._finish(source)
+        try:
+            source.replace(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+        return True
+
+    def _copy(self, content: File[bytes], target: Path) -> None:
+        """Copy the content beside the target and rename that: a crash leaves no target that is not whole."""
+        waiting = target.parent / f".{uuid.uuid4().hex}"
+        try:
+            descriptor = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+            with os.fdopen(descriptor, "wb") as stream:
+                for chunk in content.chunks(_COPY_BYTES):
+                    stream.write(chunk)
+            self._finish(waiting)
+            waiting.replace(target)
+        finally:
+            waiting.unlink(missing_ok=True)
+
+    def _finish(self, path: Path) -> None:
+        path.chmod(_FILE_MODE)
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+
+    def _make_directories(self, directory: Path) -> None:
+        """Make a directory and its parents below the root; each is on the disk before the next is made."""
+        missing = [path for path in (directory, *directory.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+            sync_directory(path.parent)

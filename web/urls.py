@@ -1,5 +1,17 @@
 """The addresses of the site's pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from web.views import documents, links, records
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", records.show_home, name="home"),
+    path("records/", records.list_newest, name="records"),
+    path("records/<uuid:record_id>/", records.show_record, name="record"),
+    path("batches/<int:seq>/", records.show_batch, name="batch"),
+    path("search", records.show_search, name="search"),
+    path("status", records.show_status, name="status"),
+    path("f/<uuid:link_id>", links.show_link, name="link"),
+    path("docs/", documents.show_documents, name="documents"),
+    path("docs/<path:name>", documents.show_document, name="document"),
+]

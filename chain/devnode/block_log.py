@@ -1,7 +1,8 @@
-"""The development node's own record of its chain: a file that only grows, synced before anything is acknowledged.
+"""The development node's own record of its chain: a file that only grows, synced before anything is
+acknowledged.
 
-After an eight-byte magic come records: payload length u32be, kind u8, payload, then the first eight bytes of SHA-256 over all
-of that. docs/reference/development-node.md describes the format.
+After an eight-byte magic come records: payload length u32be, kind u8, payload, then the first eight bytes of
+SHA-256 over all of that. docs/reference/development-node.md describes the format.
 """
 
 import hashlib
@@ -23,7 +24,8 @@ class BlockLogError(Exception):
 
 
 class RecordKind(IntEnum):
-    """What a record says: a block was accepted (payload: the block), or the operator judged one (payload: its hash)."""
+    """What a record says: a block was accepted (payload: the block), or the operator judged one
+    (payload: its hash)."""
 
     BLOCK = 1
     INVALIDATED = 2
@@ -50,11 +52,15 @@ class BlockLog:
         self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         self._is_dirty = False
-        if is_new:
-            os.ftruncate(self._file, 0)
-            self.write(MAGIC)
-            self._sync_directory()
-        self.torn_bytes = self._cut_torn_tail()
+        try:
+            if is_new:
+                os.ftruncate(self._file, 0)
+                self.write(MAGIC)
+                self._sync_directory()
+            self.torn_bytes = self._cut_torn_tail()
+        except BaseException:
+            os.close(self._file)
+            raise
 
     def append(self, kind: RecordKind, payload: bytes) -> None:
         """Write one record at the end; it is durable after the next `sync`."""
@@ -95,7 +101,8 @@ class BlockLog:
     def _cut_torn_tail(self) -> int:
         """Remove an incomplete last record and return its length in bytes.
 
-        A bad record that a good one follows is damage, not a torn write, and acknowledged blocks may stand behind it.
+        A bad record that a good one follows is damage, not a torn write, and acknowledged blocks may stand
+        behind it.
         """
         data = self._path.read_bytes()
         if data[: len(MAGIC)] != MAGIC:
@@ -112,14 +119,12 @@ class BlockLog:
         return 0
 
     def _refuse_damage(self, data: bytes, offset: int) -> None:
-        """Raise BlockLogError if a readable record follows the bad one at `offset`."""
-        head = data[offset : offset + _HEAD.size]
-        if len(head) < _HEAD.size:
-            return
-        length, _kind = _HEAD.unpack(head)
-        following = offset + _HEAD.size + length + _CHECKSUM_BYTES
-        if following < len(data) and _read_record(data, following)[0] is not None:
-            raise BlockLogError(f"the block log is damaged at byte {offset}, and blocks follow the damage")
+        """Raise BlockLogError if a sound record stands anywhere behind the bad one at `offset`."""
+        kinds = set(RecordKind)
+        for candidate in range(offset + 1, len(data) - _HEAD.size):
+            # The kind is looked at first because that is cheap and rules out nearly every offset.
+            if data[candidate + _HEAD.size - 1] in kinds and _read_record(data, candidate)[0] is not None:
+                raise BlockLogError(f"the block log is damaged at byte {offset}, and blocks follow the damage")
 
     def _sync_directory(self) -> None:
         """Make the file's name durable."""

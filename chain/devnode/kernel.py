@@ -1,4 +1,5 @@
-"""Bitcoin Core's consensus code, by libbitcoinkernel: validates blocks and scripts and chooses the best chain.
+"""Bitcoin Core's consensus code, by libbitcoinkernel: validates blocks and scripts and chooses the best
+chain.
 
 Its databases are in memory and its block files scratch: the block log is what lasts.
 """
@@ -32,7 +33,8 @@ def silence_kernel_log() -> None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The kernel's judgement of a block: stored or not, checked against the chain or not, and why it is refused."""
+    """The kernel's judgement of a block: stored or not, checked against the chain or not, and why it
+    is refused."""
 
     is_stored: bool
     is_checked: bool

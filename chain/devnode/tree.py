@@ -71,7 +71,7 @@ class BlockTree:
 
     def median_time(self, block: Block) -> int:
         """Return the median of the last eleven blocks' times up to this one (BIP 113)."""
-        times = []
+        times: list[int] = []
         node: BlockNode | None = self._nodes[block.hash]
         while node is not None and len(times) < MEDIAN_TIME_BLOCKS:
             times.append(node.block.time)
@@ -80,7 +80,7 @@ class BlockTree:
 
     def add(self, raw: bytes) -> BlockNode:
         """Add an accepted block whose parent is in the tree."""
-        parent = self._nodes[parse_block(raw, height=0).previous_hash]
+        parent = self._nodes[read_previous_hash(raw)]
         node = BlockNode(raw, parse_block(raw, height=parent.block.height + 1), parent.work + _block_work(raw))
         self._nodes[node.block.hash] = node
         return node
@@ -146,6 +146,11 @@ class BlockTree:
         while node.block.height > ancestor_height:
             node = self._nodes[node.block.previous_hash]
         return node.block.hash == ancestor_hash
+
+
+def read_previous_hash(raw: bytes) -> str:
+    """Return the hash of the block that a serialised block builds on."""
+    return raw[4:36][::-1].hex()
 
 
 def _block_work(raw: bytes) -> int:

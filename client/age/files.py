@@ -1,7 +1,7 @@
 """Whole age files: begin one, write one, open one.
 
-An `Encryption` holds everything that fixes a ciphertext besides its plaintext. An interrupted upload stores it and
-continues the *same* ciphertext, which no age library offers; that is why this package exists.
+An `Encryption` holds everything that fixes a ciphertext besides its plaintext. An interrupted upload stores
+it and continues the *same* ciphertext, which no age library offers; that is why this package exists.
 """
 
 import io
@@ -20,7 +20,7 @@ FILE_KEY_BYTES = 16
 
 @dataclass(frozen=True)
 class Encryption:
-    """A ciphertext that is being made: its header, its file key (16 bytes) and its payload nonce (16 bytes)."""
+    """A ciphertext that is being made: header, file key (16 bytes) and payload nonce (16 bytes)."""
 
     header: bytes
     file_key: bytes = field(repr=False)
@@ -65,7 +65,10 @@ def begin_by_password(
     """Begin a file for whoever knows the password, at a cost of 2^work_factor_log2 rounds of scrypt."""
     file_key = file_key or secrets.token_bytes(FILE_KEY_BYTES)
     stanza = wrap_by_password(
-        file_key=file_key, password=password, salt=salt or secrets.token_bytes(16), work_factor_log2=work_factor_log2
+        file_key=file_key,
+        password=password,
+        salt=salt or secrets.token_bytes(16),
+        work_factor_log2=work_factor_log2,
     )
     return Encryption(write_header((stanza,), file_key), file_key, nonce or secrets.token_bytes(NONCE_BYTES))
 

@@ -19,7 +19,7 @@ VERSION_LINE = b"age-encryption.org/v1\n"
 COLUMNS = 64
 MAC_BYTES = 32
 
-# The grammar has no limit. Our own headers have about 200 bytes; this bounds what a hostile file makes us hold.
+# The grammar has no limit; ours have about 200 bytes. This bounds what a hostile file makes us hold.
 HEADER_BYTES_MAX = 64 * 1024
 
 

@@ -34,8 +34,9 @@ class ChunkCipher:
     def decrypt(self, number: int, sealed: bytes, *, is_final: bool) -> bytes:
         """Return the chunk's plaintext.
 
-        Raises AgeTruncatedError if it is a good chunk but not the final one that it has to be, AgeTrailingDataError
-        if it is the final one and has no right to be, AgePayloadError if it does not authenticate at all.
+        Raises AgeTruncatedError if it is a good chunk but not the final one that it has to be,
+        AgeTrailingDataError if it is the final one and has no right to be, AgePayloadError if it does not
+        authenticate at all.
         """
         chunk = self._open(number, sealed, is_final=is_final)
         if chunk is None:

@@ -39,7 +39,9 @@ def get_recipient(secret: bytes) -> bytes:
 def wrap_for_x25519(*, file_key: bytes, recipient: bytes, ephemeral_secret: bytes) -> Stanza:
     """Wrap a file key for a recipient; the 32-byte ephemeral secret must be fresh for every file."""
     share = get_recipient(ephemeral_secret)
-    shared = X25519PrivateKey.from_private_bytes(ephemeral_secret).exchange(X25519PublicKey.from_public_bytes(recipient))
+    shared = X25519PrivateKey.from_private_bytes(ephemeral_secret).exchange(
+        X25519PublicKey.from_public_bytes(recipient)
+    )
     key = _derive_x25519_key(shared, share, recipient)
     return Stanza(("X25519", encode_base64(share)), ChaCha20Poly1305(key).encrypt(_NONCE, file_key, None))
 
@@ -75,8 +77,8 @@ def wrap_by_password(*, file_key: bytes, password: str, salt: bytes, work_factor
 def unwrap_by_password(header: Header, password: str) -> bytes:
     """Return the file key of a header by a password.
 
-    Raises AgeHeaderError if the only stanza is not a well-formed scrypt stanza with a work factor of 2^15 to 2^20,
-    AgeKeyError if the password is wrong.
+    Raises AgeHeaderError if the only stanza is not a well-formed scrypt stanza with a work factor of 2^15 to
+    2^20, AgeKeyError if the password is wrong.
     """
     stanza = header.stanzas[0]
     if len(header.stanzas) != 1 or stanza.arguments[0] != "scrypt":

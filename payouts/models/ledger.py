@@ -26,14 +26,21 @@ class LedgerAccount(models.Model):
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     code = models.CharField(max_length=100, unique=True, help_text="READERS, or PAYABLE:holder:<id>, for example.")
-    holder = models.OneToOneField(
-        "registry.RightsHolder", on_delete=models.PROTECT, null=True, related_name="ledger_account"
+    holder = models.ForeignKey(
+        "registry.RightsHolder", on_delete=models.PROTECT, null=True, related_name="ledger_accounts"
     )
-    user = models.OneToOneField("users.User", on_delete=models.PROTECT, null=True, related_name="ledger_account")
+    user = models.ForeignKey("users.User", on_delete=models.PROTECT, null=True, related_name="ledger_accounts")
     created_at = models.DateTimeField()
 
     class Meta:
         ordering = ["code"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "holder"], name="payouts_account_once_a_holder"),
+            models.UniqueConstraint(fields=["kind", "user"], name="payouts_account_once_a_user"),
+            models.CheckConstraint(
+                name="payouts_account_one_owner", condition=models.Q(holder=None) | models.Q(user=None)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.code

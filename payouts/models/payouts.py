@@ -41,19 +41,24 @@ class PayoutBatch(models.Model):
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
     state = models.CharField(max_length=9, choices=State.choices)
     total_sat = models.BigIntegerField()
+    maker = models.ForeignKey(
+        "users.User", on_delete=models.PROTECT, null=True, related_name="+", help_text="Empty if the schedule made it."
+    )
     approver = models.ForeignKey("users.User", on_delete=models.PROTECT, null=True, related_name="+")
-    txid = models.CharField(max_length=64, null=True, unique=True)
+    txid = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001  "" would not be unique
     raw = models.BinaryField(null=True)
     fee_sat = models.BigIntegerField(null=True)
     change_index = models.PositiveIntegerField(null=True)
     height = models.PositiveIntegerField(null=True)
     block_hash = models.CharField(max_length=64, blank=True)
+    times_paid = models.PositiveIntegerField(default=0, help_text="Numbers the entries' source keys over reorgs.")
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
 
     class Meta:
         ordering = ["-created_at", "-id"]
         verbose_name_plural = "payout batches"
+        permissions = [("approve_payoutbatch", "Can approve a payout batch")]
         constraints = [amount_constraint(name="payouts_batch_total_positive", field="total_sat", minimum=1)]
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from database.amounts import amount_constraint
+from database.amounts import AMOUNT_MAX, amount_constraint
 from database.keys import make_key
 
 
@@ -92,6 +92,10 @@ class SettlementLine(models.Model):
 
     class Meta:
         ordering = ["window", "work", "position", "id"]
+        constraints = [
+            amount_constraint(name="payouts_line_gross", field="gross_msat", minimum=-AMOUNT_MAX),
+            amount_constraint(name="payouts_line_amount", field="amount_msat", minimum=-AMOUNT_MAX),
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount_msat} msat"
@@ -111,7 +115,10 @@ class Statement(models.Model):
 
     class Meta:
         ordering = ["-made_at", "-id"]
-        constraints = [models.UniqueConstraint(fields=["account", "number"], name="payouts_statement_number_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "number"], name="payouts_statement_number_once"),
+            amount_constraint(name="payouts_statement_total", field="total_msat", minimum=-AMOUNT_MAX),
+        ]
 
     def __str__(self) -> str:
         return f"statement {self.number}"

@@ -28,6 +28,7 @@ class Entitlement(models.Model):
     payer = models.ForeignKey("users.User", on_delete=models.PROTECT, related_name="entitlements")
     link = models.ForeignKey("storage.Link", on_delete=models.PROTECT, related_name="entitlements")
     number = models.PositiveIntegerField(help_text="Counts a payer's entitlements to a link, from 0.")
+    transfer_id = models.UUIDField(unique=True, help_text="The transfer that was paid.")
     bytes_allowed = models.BigIntegerField()
     bytes_served = models.BigIntegerField(default=0)
     starts_at = models.DateTimeField()
@@ -80,10 +81,19 @@ class Microtransaction(models.Model):
 
 
 class Refund(models.Model):
-    """The whole price returned for a transfer that the server failed to serve. Append-only."""
+    """The whole price returned for a transfer that the server failed to serve. Append-only.
+
+    It repeats what the microtransaction was counted under, so that settling needs no join.
+    """
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
     microtransaction_id = models.UUIDField(unique=True)
+    payer_id = models.UUIDField()
+    record_id = models.UUIDField()
+    work_id = models.UUIDField()
+    policy_id = models.UUIDField()
+    uploader_id = models.UUIDField()
+    affiliate_id = models.UUIDField(null=True)
     window = models.BigIntegerField()
     amount_msat = models.BigIntegerField()
     reason = models.CharField(max_length=200)

@@ -58,6 +58,9 @@ class WalletCoin(models.Model):
         "payouts.PayoutBatch", on_delete=models.PROTECT, null=True, related_name="inputs",
         help_text="The payout batch that has reserved or spent it.",
     )
+    spent_txid = models.CharField(max_length=64, blank=True, help_text="The transaction in a block that spends it.")
+    spent_height = models.PositiveIntegerField(null=True)
+    is_coinbase = models.BooleanField(default=False, help_text="Such coins cannot be spent for 100 blocks.")
     seen_at = models.DateTimeField()
 
     class Meta:

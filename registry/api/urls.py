@@ -1,5 +1,18 @@
 """The addresses of this package's part of the API, below /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from registry.api import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("links/<uuid:link_id>", views.LinkDetailView.as_view(), name="api-link"),
+    path("records", views.RecordListView.as_view(), name="api-records"),
+    path("records/<uuid:record_id>", views.RecordDetailView.as_view(), name="api-record"),
+    path("records/<uuid:record_id>/proof", views.ProofView.as_view(), name="api-record-proof"),
+    path("records/<uuid:record_id>/proof.ots", views.TimestampView.as_view(), name="api-record-timestamp"),
+    path("anchors", views.AnchorsFileView.as_view(), name="api-anchors"),
+    path("works/<uuid:work_id>", views.WorkDetailView.as_view(), name="api-work"),
+    path("holders", views.HolderListView.as_view(), name="api-holders"),
+    path("claims", views.ClaimListView.as_view(), name="api-claims"),
+    path("claims/<uuid:claim_id>", views.ClaimDetailView.as_view(), name="api-claim"),
+]

@@ -11,7 +11,9 @@ class Work(models.Model):
     """What rights are held in. Every record of an upload has exactly one, made with it."""
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
-    title = models.CharField(max_length=300, blank=True, help_text="Given by a claim; empty until one is approved.")
+    title = models.CharField(
+        max_length=300, blank=True, help_text="Given by a claim; empty until one is approved."
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -82,7 +84,8 @@ class Claim(models.Model):
         ordering = ["-submitted_at", "-id"]
         constraints = [
             models.CheckConstraint(
-                name="registry_claim_share_in_range", condition=models.Q(share_ppm__gte=1, share_ppm__lte=1_000_000)
+                name="registry_claim_share_in_range",
+                condition=models.Q(share_ppm__gte=1, share_ppm__lte=1_000_000),
             ),
             models.UniqueConstraint(
                 fields=["work", "holder"],
@@ -119,7 +122,9 @@ class SplitPolicy(models.Model):
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
     work = models.ForeignKey(Work, on_delete=models.PROTECT, related_name="policies")
-    territory = models.CharField(max_length=2, default=WORLD, help_text="ISO 3166-1 alpha-2, or WW for the world.")
+    territory = models.CharField(
+        max_length=2, default=WORLD, help_text="ISO 3166-1 alpha-2, or WW for the world."
+    )
     version = models.PositiveIntegerField()
     valid_from = models.DateTimeField()
     valid_to = models.DateTimeField(null=True, blank=True)
@@ -128,9 +133,13 @@ class SplitPolicy(models.Model):
     class Meta:
         ordering = ["work", "territory", "-version"]
         constraints = [
-            models.UniqueConstraint(fields=["work", "territory", "version"], name="registry_policy_version_once"),
             models.UniqueConstraint(
-                fields=["work", "territory"], name="registry_policy_one_open", condition=models.Q(valid_to=None)
+                fields=["work", "territory", "version"], name="registry_policy_version_once"
+            ),
+            models.UniqueConstraint(
+                fields=["work", "territory"],
+                name="registry_policy_one_open",
+                condition=models.Q(valid_to=None),
             ),
             models.CheckConstraint(
                 name="registry_policy_validity_in_order",
@@ -146,18 +155,20 @@ class SplitLine(models.Model):
     """One line of a split policy: a fee off the top in basis points, or a share of the rest in ppm."""
 
     class Payee(models.TextChoices):
-        HOLDER = "HOLDER"
-        UPLOADER = "UPLOADER"
-        AFFILIATE = "AFFILIATE"
-        PLATFORM = "PLATFORM"
-        UNCLAIMED = "UNCLAIMED"
-        ESCROW = "ESCROW"
+        HOLDER = "HOLDER", "a rights holder"
+        UPLOADER = "UPLOADER", "the uploader"
+        AFFILIATE = "AFFILIATE", "the affiliate"
+        PLATFORM = "PLATFORM", "the platform"
+        UNCLAIMED = "UNCLAIMED", "unclaimed"
+        ESCROW = "ESCROW", "escrow"
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
     policy = models.ForeignKey(SplitPolicy, on_delete=models.PROTECT, related_name="lines")
     position = models.PositiveSmallIntegerField()
     payee = models.CharField(max_length=9, choices=Payee.choices)
-    holder = models.ForeignKey(RightsHolder, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    holder = models.ForeignKey(
+        RightsHolder, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     fee_bp = models.PositiveIntegerField(default=0)
     share_ppm = models.PositiveIntegerField(default=0)
 

@@ -1,17 +1,22 @@
-"""The verifier's command: python -m registry.proof verify (FILE | --digest HEX) PROOF (--header ... | --node URL).
+"""The verifier's command.
 
-It needs Python's standard library and nothing else. Exit code 0: valid, 1: invalid, 2: undecided, 3: wrong usage.
+python -m registry.proof verify (FILE | --digest HEX) PROOF (--header HEIGHT:HEX | --node URL)
+
+It needs Python's standard library and nothing else. Exit code 0: valid, 1: invalid, 2: undecided, 3: wrong
+usage.
 """
 
 import argparse
 import hashlib
 import json
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import NoReturn
 
 from registry.proof.anchors import read_registry
 from registry.proof.claims import Claims, describe_document, describe_timestamp
@@ -28,9 +33,6 @@ from registry.proof.roots import measure_file
 from registry.proof.sources import GivenHeaders, HeaderSource, NodeHeaders, parse_given_header
 from registry.proof.timestamps import MAGIC, Timestamp, read_timestamp
 from registry.proof.verify import verify_canonical, verify_document, verify_timestamp
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 EXIT_VALID, EXIT_INVALID, EXIT_UNDECIDED, EXIT_USAGE = 0, 1, 2, 3
 
@@ -62,9 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = _Parser(
-        prog="python -m registry.proof", description="Verify that a file existed before a Bitcoin block."
-    )
+    parser = _Parser(prog="python -m registry.proof", description="Verify that a file existed before a Bitcoin block.")
     commands = parser.add_subparsers(dest="command", required=True)
     verify = commands.add_parser("verify", help="verify a proof (.proof.json or .ots)")
     verify.add_argument(
@@ -72,15 +72,9 @@ def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     verify.add_argument("--digest", metavar="HEX", help="the file's SHA-256, instead of the file")
     source = verify.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--header", action="append", metavar="HEIGHT:HEX", help="a block header you trust; repeatable"
-    )
-    source.add_argument(
-        "--node", metavar="URL", help="a Bitcoin node you trust: http://USER:PASSWORD@HOST:PORT"
-    )
-    verify.add_argument(
-        "--anchors", metavar="FILE", help="the registry's anchors file: proves the record canonical"
-    )
+    source.add_argument("--header", action="append", metavar="HEIGHT:HEX", help="a block header you trust; repeatable")
+    source.add_argument("--node", metavar="URL", help="a Bitcoin node you trust: http://USER:PASSWORD@HOST:PORT")
+    verify.add_argument("--anchors", metavar="FILE", help="the registry's anchors file: proves the record canonical")
     verify.add_argument("--json", action="store_true", help="print JSON")
     parsed = parser.parse_args(arguments)
     if len(parsed.paths) != (1 if parsed.digest else 2):
@@ -92,12 +86,24 @@ def _verify(arguments: argparse.Namespace) -> Claims:
     headers = _make_source(arguments)
     proof = _read_proof(arguments.paths[-1])
     if isinstance(proof, Timestamp):
-        if arguments.anchors:
-            raise UsageError("an .ots says nothing of a registry: --anchors needs a proof document")
-        verify_timestamp(proof, digest=_get_digest(arguments, proof.hash_name), headers=headers)
-        return describe_timestamp(proof, headers=headers)
+        return _verify_timestamp(proof, arguments, headers)
+    return _verify_document(proof, arguments, headers)
+
+
+def _verify_timestamp(proof: Timestamp, arguments: argparse.Namespace, headers: HeaderSource) -> Claims:
+    if arguments.anchors:
+        raise UsageError("an .ots says nothing of a registry: --anchors needs a proof document")
     if arguments.digest:
-        verify_document(proof, subject=_get_digest(arguments, "sha256"), headers=headers)
+        verify_timestamp(proof, digest=_parse_digest(arguments.digest), headers=headers)
+    else:
+        digest = _hash_file(arguments.paths[0], proof.hash_name)
+        verify_timestamp(proof, digest=digest, headers=headers, hash_name=proof.hash_name)
+    return describe_timestamp(proof, headers=headers)
+
+
+def _verify_document(proof: ProofDocument, arguments: argparse.Namespace, headers: HeaderSource) -> Claims:
+    if arguments.digest:
+        verify_document(proof, subject=_parse_digest(arguments.digest), headers=headers)
     else:
         with _open(arguments.paths[0]) as stream:
             measured = measure_file(stream)
@@ -130,13 +136,14 @@ def _read_proof(path: str) -> ProofDocument | Timestamp:
     raise UnknownFormatError
 
 
-def _get_digest(arguments: argparse.Namespace, hash_name: str) -> bytes:
-    if arguments.digest:
-        try:
-            return bytes.fromhex(arguments.digest)
-        except ValueError as error:
-            raise UsageError("the digest is not hexadecimal") from error
-    with _open(arguments.paths[0]) as stream:
+def _parse_digest(text: str) -> bytes:
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise UsageError("the digest is not the 64 hexadecimal digits of a SHA-256")
+    return bytes.fromhex(text)
+
+
+def _hash_file(path: str, hash_name: str) -> bytes:
+    with _open(path) as stream:
         try:
             return hashlib.file_digest(stream, hash_name).digest()
         except ValueError as error:
@@ -144,7 +151,7 @@ def _get_digest(arguments: argparse.Namespace, hash_name: str) -> bytes:
 
 
 @contextmanager
-def _open(path: str) -> "Iterator[BinaryIO]":
+def _open(path: str) -> Iterator[BufferedReader]:
     """Open a file to read; whatever the system has against that is wrong usage."""
     try:
         with Path(path).open("rb") as stream:

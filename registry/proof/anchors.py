@@ -1,4 +1,4 @@
-"""The anchors file: every anchor of a registry in order, one JSON object a line, and the chain that they form.
+"""The anchors file: every anchor of a registry in order, one JSON object a line, and their chain.
 
 docs/reference/format-anchor.md has the format. A proof whose anchor stands in this chain is canonical.
 """
@@ -35,7 +35,7 @@ ANCHORS_MAX = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A registry's identity: its network's genesis block hash (internal byte order) and the first outpoint."""
+    """A registry's identity: its network's genesis block hash (internal order) and the first outpoint."""
 
     genesis_block_hash: bytes
     first_outpoint: bytes
@@ -106,10 +106,11 @@ def get_checked_anchor(anchored: AnchoredBatch) -> Anchor:
 def check_chain(*, registry: Registry, anchors: Iterator[AnchoredBatch], target: AnchoredBatch) -> None:
     """Check that a verified anchor is the one that the registry's chain of anchors has at its place.
 
-    Each anchor spends the one before it, so the block that holds the target vouches for all of its ancestors: only
-    the target's header needs to be looked up. Anchors after the target are not read.
+    Each anchor spends the one before it, so the block that holds the target vouches for all of its ancestors:
+    only the target's header needs to be looked up. Anchors after the target are not read.
     Raises AnchorChainError if the chain breaks before the target or has another anchor there, the errors of
-    get_checked_anchor for an anchor that does not hold, and UndecidedError if the file ends before the target.
+    get_checked_anchor for an anchor that does not hold, and UndecidedError if the file ends before the
+    target.
     """
     outpoint = registry.first_outpoint
     commitment = genesis_commitment(

@@ -1,4 +1,4 @@
-"""What a proof says, in a form for people and programs. It holds only after the verifier has accepted the proof."""
+"""What a proof says, for people and programs. It holds only after the verifier has accepted the proof."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,9 +26,9 @@ class BlockClaim:
 class RecordClaim:
     """What only a proof document says: the record, its place in the registry, and its anchor.
 
-    `made_after_block` bounds the batch, not the file, from below; None if that is undecided. Hashes are hexadecimal,
-    `anchor_txid` byte-reversed as nodes print it. `registry` is the first outpoint as TXID:VOUT for a canonical
-    record, else None.
+    `made_after_block` bounds the batch, not the file, from below; None if that is undecided. Hashes are
+    hexadecimal, `anchor_txid` byte-reversed as nodes print it. `registry` is the first outpoint as TXID:VOUT
+    for a canonical record, else None.
     """
 
     kind: int
@@ -45,7 +45,7 @@ class RecordClaim:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What is proved: that a digest (by `hash_name`) existed before a block, and more for a proof document."""
+    """What is proved: that a digest (by `hash_name`) existed before a block, and what else is known."""
 
     hash_name: str
     digest: str
@@ -58,9 +58,7 @@ class Claims:
         return "canonical" if self.record is not None and self.record.registry is not None else "existed"
 
 
-def describe_document(
-    document: ProofDocument, *, headers: HeaderSource, registry: Registry | None = None
-) -> Claims:
+def describe_document(document: ProofDocument, *, headers: HeaderSource, registry: Registry | None = None) -> Claims:
     """Say what a verified document proves. `registry` is given if the record is canonical there."""
     anchored, record = document.anchored, document.record
     return Claims(

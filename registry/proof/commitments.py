@@ -1,9 +1,9 @@
 """What an anchor publishes: the commitment to one batch, which commits to the batch before it."""
 
-import hashlib
 from dataclasses import dataclass
 
 from registry.proof.errors import CommitmentMismatchError
+from registry.proof.hashes import HASH_BYTES, sha256
 
 BATCH_TAG = b"cadastre/batch/v1\0"
 REGISTRY_TAG = b"cadastre/registry/v1\0"
@@ -12,7 +12,7 @@ OUTPOINT_BYTES = 36
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The fields that a commitment commits to: integers below 2**64, hashes of 32 bytes in internal byte order.
+    """The fields that a commitment commits to: integers below 2**64, hashes of 32 bytes in internal order.
 
     `seq` counts batches and `first_index` counts leaves, both from 0; `size` is the batch's number of leaves.
     Raises CommitmentMismatchError if a field is out of range.
@@ -30,7 +30,7 @@ class Batch:
             raise CommitmentMismatchError("every number of a batch has eight bytes")
         if not self.size:
             raise CommitmentMismatchError("a batch has at least one leaf")
-        if any(len(part) != 32 for part in (self.previous_commitment, self.recent_block_hash, self.root)):
+        if any(len(part) != HASH_BYTES for part in (self.previous_commitment, self.recent_block_hash, self.root)):
             raise CommitmentMismatchError("every hash of a batch is 32 bytes")
 
 
@@ -42,7 +42,7 @@ def commitment_head(batch: Batch) -> bytes:
 
 def commitment_hash(batch: Batch) -> bytes:
     """Return a batch's commitment, 32 bytes."""
-    return hashlib.sha256(commitment_head(batch) + batch.root).digest()
+    return sha256(commitment_head(batch) + batch.root)
 
 
 def genesis_commitment(*, genesis_block_hash: bytes, first_outpoint: bytes) -> bytes:
@@ -51,9 +51,9 @@ def genesis_commitment(*, genesis_block_hash: bytes, first_outpoint: bytes) -> b
     `genesis_block_hash` is in internal byte order; `first_outpoint` is 36 bytes, as in a transaction's input.
     Raises CommitmentMismatchError if either has another length.
     """
-    if len(genesis_block_hash) != 32 or len(first_outpoint) != OUTPOINT_BYTES:
+    if len(genesis_block_hash) != HASH_BYTES or len(first_outpoint) != OUTPOINT_BYTES:
         raise CommitmentMismatchError("a block hash is 32 bytes and an outpoint 36")
-    return hashlib.sha256(REGISTRY_TAG + genesis_block_hash + first_outpoint).digest()
+    return sha256(REGISTRY_TAG + genesis_block_hash + first_outpoint)
 
 
 def encode_outpoint(txid: bytes, vout: int) -> bytes:

@@ -24,7 +24,7 @@ BATCH_DEPTH_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class OpenedDetails:
-    """Details shown in clear: a JSON object, and the salt of 32 bytes under which the record commits to it."""
+    """Details shown in clear: a JSON object, and the 32-byte salt of the commitment to it."""
 
     details: dict[str, object]
     salt: bytes
@@ -32,7 +32,7 @@ class OpenedDetails:
 
 @dataclass(frozen=True, slots=True)
 class BlockPlace:
-    """Where a transaction stands in the chain: height, the block's 80-byte header, its index and path in the block."""
+    """Where a transaction stands in the chain; `header` is the block's 80 bytes."""
 
     height: int
     header: bytes
@@ -52,7 +52,7 @@ class AnchoredBatch:
 
 @dataclass(frozen=True, slots=True)
 class ProofDocument:
-    """One record's proof. `index` counts the registry's leaves from 0; `path` leads from the leaf to the root."""
+    """One record's proof. `index` counts the registry's leaves from 0; `path` is the leaf's."""
 
     record: Record
     opened: OpenedDetails | None

@@ -1,6 +1,7 @@
 """What can go wrong when a proof is read or verified: one type per cause.
 
-An invalid proof names the step of the verifier that failed; docs/reference/verifier.md numbers the same steps.
+An invalid proof names the step of the verifier that failed; docs/reference/verifier.md numbers the same
+steps.
 """
 
 from typing import ClassVar

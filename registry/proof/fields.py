@@ -60,9 +60,7 @@ class Fields:
     def finish(self) -> None:
         """Refuse fields that were not taken."""
         if self._left:
-            raise MalformedDocumentError(
-                f"{self._where} has unknown fields: {', '.join(sorted(self._left))[:200]}"
-            )
+            raise MalformedDocumentError(f"{self._where} has unknown fields: {', '.join(sorted(self._left))[:200]}")
 
 
 def _parse_hex(value: object, name: str, length: int | None) -> bytes:

@@ -1,10 +1,10 @@
 """Bitcoin block headers: parsing, hashing, proof of work, and the two orders in which hashes are written."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 
 from registry.proof.errors import MalformedHeaderError, ProofOfWorkError
+from registry.proof.hashes import sha256d
 from registry.proof.readers import ByteReader
 
 HEADER_BYTES = 80
@@ -12,7 +12,7 @@ HEADER_BYTES = 80
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A block header. Hashes are in internal byte order; `time` is seconds since 1970; `raw` is its 80 bytes."""
+    """A block header. Hashes are in internal byte order; `time` is seconds since 1970; `raw` all 80 bytes."""
 
     raw: bytes
     previous_hash: bytes
@@ -36,7 +36,7 @@ def parse_header(raw: bytes) -> Header:
         merkle_root=merkle_root,
         time=time,
         bits=bits,
-        block_hash=hashlib.sha256(hashlib.sha256(raw).digest()).digest(),
+        block_hash=sha256d(raw),
     )
 
 
@@ -46,7 +46,7 @@ def check_proof_of_work(header: Header) -> None:
     Raises ProofOfWorkError if it is not, or if the bits name no target. Source: Bitcoin Core, arith_uint256.
     """
     exponent, mantissa = header.bits >> 24, header.bits & 0x7FFFFF
-    target = mantissa << 8 * (exponent - 3) if exponent > 3 else mantissa >> 8 * (3 - exponent)
+    target = (mantissa << 8 * exponent) >> 8 * 3
     if header.bits & 0x800000 or not 0 < target < 1 << 256:
         raise ProofOfWorkError(f"the bits {header.bits:08x} name no target")
     if int.from_bytes(header.block_hash, "little") > target:

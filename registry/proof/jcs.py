@@ -1,7 +1,7 @@
 """Strict JSON reading and the canonical JSON of RFC 8785 (JCS), for the values that proofs use.
 
-Those are strings, integers that every JSON reader keeps exact, booleans, null, lists, and objects with ASCII keys.
-Numbers with a fraction are refused, so amounts are written as decimal strings.
+Those are strings, integers that every JSON reader keeps exact, booleans, null, lists, and objects with ASCII
+keys. Numbers with a fraction are refused, so amounts are written as decimal strings.
 """
 
 import json
@@ -32,9 +32,7 @@ def parse_strict(data: bytes) -> object:
     Raises MalformedDocumentError if the bytes are not such JSON.
     """
     try:
-        return json.loads(
-            data.decode(), object_pairs_hook=_collect_once, parse_float=_refuse, parse_constant=_refuse
-        )
+        return json.loads(data.decode(), object_pairs_hook=_collect_once, parse_float=_refuse, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise MalformedDocumentError(f"not strict JSON: {error}") from error
 
@@ -51,11 +49,7 @@ def _write(value: object, depth: int) -> str:
     if isinstance(value, list):
         return "[" + ",".join(_write(item, depth - 1) for item in value) + "]"
     if isinstance(value, dict):
-        return (
-            "{"
-            + ",".join(f"{json.dumps(key)}:{_write(value[key], depth - 1)}" for key in _sort_keys(value))
-            + "}"
-        )
+        return "{" + ",".join(f"{json.dumps(key)}:{_write(value[key], depth - 1)}" for key in _sort_keys(value)) + "}"
     raise NotCanonicalError(f"a {type(value).__name__} has no canonical form here")
 
 

@@ -1,16 +1,16 @@
-"""Records and the leaf that commits to each: DESIGN's section 4.3, docs/reference/format-leaf.md."""
+"""Records and the leaf that commits to each: docs/reference/format-leaf.md."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
 from registry.proof.errors import InvalidRecordError
+from registry.proof.hashes import HASH_BYTES, sha256
 from registry.proof.jcs import canonicalise
 
 LEAF_TAG = b"cadastre/leaf/v1\0"
 SEAL_TAG = b"cadastre/seal/v1\0"
-ZERO_HASH = bytes(32)
+ZERO_HASH = bytes(HASH_BYTES)
 
 
 class Kind(IntEnum):
@@ -30,8 +30,8 @@ class Kind(IntEnum):
 class Record:
     """The fields that a leaf commits to: `kind` is a byte, `length` is in bytes, all others are 32 bytes.
 
-    Raises InvalidRecordError if a field is out of range or breaks the rule of its kind: a bare digest has neither
-    length nor root nor seal, and every other record is about at least one byte.
+    Raises InvalidRecordError if a field is out of range or breaks the rule of its kind: a bare digest has
+    neither length nor root nor seal, and every other record is about at least one byte.
     """
 
     kind: int
@@ -44,7 +44,7 @@ class Record:
     def __post_init__(self) -> None:
         if not (0 <= self.kind < 1 << 8 and 0 <= self.length < 1 << 64):
             raise InvalidRecordError("kind is one byte and length eight")
-        if any(len(part) != 32 for part in (self.sha256, self.root, self.seal, self.details_hash)):
+        if any(len(part) != HASH_BYTES for part in (self.sha256, self.root, self.seal, self.details_hash)):
             raise InvalidRecordError("every hash of a record is 32 bytes")
         if self.kind == Kind.BARE_DIGEST:
             if self.length or self.root != ZERO_HASH or self.seal != ZERO_HASH:
@@ -63,7 +63,7 @@ def leaf_preimage(record: Record) -> tuple[bytes, bytes]:
 def leaf_hash(record: Record) -> bytes:
     """Return a record's leaf, 32 bytes."""
     head, tail = leaf_preimage(record)
-    return hashlib.sha256(head + record.sha256 + tail).digest()
+    return sha256(head + record.sha256 + tail)
 
 
 def seal_hash(*, seal_key: bytes, manifest_sha256: bytes) -> bytes:
@@ -71,16 +71,17 @@ def seal_hash(*, seal_key: bytes, manifest_sha256: bytes) -> bytes:
 
     Raises InvalidRecordError if either is not 32 bytes.
     """
-    if len(seal_key) != 32 or len(manifest_sha256) != 32:
+    if len(seal_key) != HASH_BYTES or len(manifest_sha256) != HASH_BYTES:
         raise InvalidRecordError("both parts of a seal are 32 bytes")
-    return hashlib.sha256(SEAL_TAG + seal_key + manifest_sha256).digest()
+    return sha256(SEAL_TAG + seal_key + manifest_sha256)
 
 
 def details_hash(*, salt: bytes, details: Mapping[str, object]) -> bytes:
     """Return the hash that commits to a record's details, 32 bytes, from a random salt of 32 bytes.
 
-    Raises InvalidRecordError if the salt has another length, NotCanonicalError if the details are not canonical JSON.
+    Raises InvalidRecordError if the salt has another length, NotCanonicalError if the details are not
+    canonical JSON.
     """
-    if len(salt) != 32:
+    if len(salt) != HASH_BYTES:
         raise InvalidRecordError("the salt of details is 32 bytes")
-    return hashlib.sha256(salt + canonicalise(dict(details))).digest()
+    return sha256(salt + canonicalise(dict(details)))

@@ -1,13 +1,13 @@
 """The two Merkle trees of a proof: the batch's, and the block's.
 
-The batch's tree has RFC 6962's shape without its prefixes (what merkletools builds): a last node without a neighbour
-moves up unchanged. The block's is Bitcoin's: it is joined with itself, and nodes are hashed twice.
+The batch's tree has RFC 6962's shape without its prefixes (what merkletools builds): a last node without a
+neighbour moves up unchanged. The block's is Bitcoin's: it is joined with itself, and nodes are hashed twice.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 from registry.proof.errors import BatchPathError, BlockPathError
+from registry.proof.hashes import sha256, sha256d
 from registry.proof.transactions import is_transaction_like
 
 BLOCK_DEPTH_MAX = 24
@@ -24,7 +24,7 @@ def merkle_levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
     levels = [list(leaves)]
     while len(levels[-1]) > 1:
         below = levels[-1]
-        above = [_sha256(left + right) for left, right in zip(below[::2], below[1::2], strict=False)]
+        above = [sha256(left + right) for left, right in zip(below[::2], below[1::2], strict=False)]
         levels.append(above + below[len(above) * 2 :])
     return levels
 
@@ -42,9 +42,7 @@ def path_from_levels(levels: Sequence[Sequence[bytes]], position: int) -> tuple[
     if not 0 <= position < len(levels[0]):
         raise BatchPathError(f"the batch has no leaf at position {position}")
     return tuple(
-        level[(position >> height) ^ 1]
-        for height, level in enumerate(levels)
-        if (position >> height) ^ 1 < len(level)
+        level[(position >> height) ^ 1] for height, level in enumerate(levels) if (position >> height) ^ 1 < len(level)
     )
 
 
@@ -80,12 +78,12 @@ def root_from_path(*, leaf: bytes, position: int, size: int, path: Sequence[byte
         raise BatchPathError(f"a path of {len(path)} steps where {len(sides)} belong")
     node = leaf
     for neighbour, is_left in zip(path, sides, strict=True):
-        node = _sha256(neighbour + node if is_left else node + neighbour)
+        node = sha256(neighbour + node if is_left else node + neighbour)
     return node
 
 
 def block_merkle_path(txids: Sequence[bytes], tx_index: int) -> tuple[bytes, ...]:
-    """Return the neighbours on the way from a transaction to its block's Merkle root, all in internal byte order.
+    """Return the neighbours on the way from a transaction to its block's Merkle root, in internal order.
 
     Raises BlockPathError if the block has no such transaction.
     """
@@ -96,7 +94,7 @@ def block_merkle_path(txids: Sequence[bytes], tx_index: int) -> tuple[bytes, ...
     while len(level) > 1:
         level += level[-1:] if len(level) % 2 else []
         path.append(level[tx_index ^ 1])
-        level = [_sha256d(left + right) for left, right in zip(level[::2], level[1::2], strict=True)]
+        level = [sha256d(left + right) for left, right in zip(level[::2], level[1::2], strict=True)]
         tx_index //= 2
     return tuple(path)
 
@@ -104,7 +102,8 @@ def block_merkle_path(txids: Sequence[bytes], tx_index: int) -> tuple[bytes, ...
 def block_root_from_path(*, txid: bytes, tx_index: int, path: Sequence[bytes]) -> bytes:
     """Return the block's Merkle root that a transaction's path leads to.
 
-    Raises BlockPathError if the path is too long or too short for the index, if a left neighbour equals its right one
+    Raises BlockPathError if the path is too long or too short for the index, if a left neighbour equals its
+    right one
     (CVE-2012-2459), or if two joined nodes could be a transaction (CVE-2017-12842).
     """
     if len(path) > BLOCK_DEPTH_MAX or tx_index >> len(path):
@@ -113,19 +112,9 @@ def block_root_from_path(*, txid: bytes, tx_index: int, path: Sequence[bytes]) -
     for height, neighbour in enumerate(path):
         is_left = tx_index >> height & 1
         if is_left and neighbour == node:
-            raise BlockPathError(
-                "a left neighbour is repeated on the right: the same block with other transactions"
-            )
+            raise BlockPathError("a left neighbour is repeated on the right: the same block with other transactions")
         joined = neighbour + node if is_left else node + neighbour
         if is_transaction_like(joined):
             raise BlockPathError("two joined nodes are themselves a transaction")
-        node = _sha256d(joined)
+        node = sha256d(joined)
     return node
-
-
-def _sha256(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
-
-
-def _sha256d(data: bytes) -> bytes:
-    return _sha256(_sha256(data))

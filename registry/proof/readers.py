@@ -5,7 +5,7 @@ from typing import BinaryIO
 from registry.proof.errors import MalformedProofError, ProofTooLargeError
 
 VARUINT_BYTES_MAX = 10
-"""Enough for 64 bits. The stock OpenTimestamps reader has no limit, and takes quadratic time on long numbers."""
+"""Enough for 64 bits. Without a limit, reading long numbers would take quadratic time."""
 
 
 def read_limited(stream: BinaryIO, bytes_max: int) -> bytes:
@@ -17,6 +17,13 @@ def read_limited(stream: BinaryIO, bytes_max: int) -> bytes:
     if len(data) > bytes_max:
         raise ProofTooLargeError(f"larger than the read limit of {bytes_max} bytes")
     return data
+
+
+SIZE_PREFIX_MIN = 0xFD
+"""In a CompactSize, this byte and those above it say how many bytes hold the number."""
+
+CONTINUED = 0x80
+"""In a varuint, the bit that says that another byte follows."""
 
 
 class ByteReader:
@@ -43,11 +50,11 @@ class ByteReader:
     def take_compact_size(self) -> int:
         """Return Bitcoin's CompactSize integer, which has one encoding per value."""
         first = self.take_little(1)
-        if first < 0xFD:
+        if first < SIZE_PREFIX_MIN:
             return first
-        length = 1 << (first - 0xFC)
+        length = 1 << (first - SIZE_PREFIX_MIN + 1)
         value = self.take_little(length)
-        if value < {2: 0xFD, 4: 1 << 16, 8: 1 << 32}[length]:
+        if value < {2: SIZE_PREFIX_MIN, 4: 1 << 16, 8: 1 << 32}[length]:
             raise self._error("a size is not in its shortest form")
         return value
 
@@ -56,8 +63,8 @@ class ByteReader:
         value = 0
         for position in range(VARUINT_BYTES_MAX):
             byte = self.take_little(1)
-            value |= (byte & 0x7F) << (7 * position)
-            if byte < 0x80:
+            value |= (byte & ~CONTINUED) << (7 * position)
+            if byte < CONTINUED:
                 return value
         raise self._error(f"a number is longer than {VARUINT_BYTES_MAX} bytes")
 

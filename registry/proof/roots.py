@@ -1,6 +1,7 @@
 """The verifier's own reading of a file: SHA-256, length and BitTorrent v2's pieces root.
 
-It shares no code with the module that computes these when a blob is stored: a check by the same code is no check.
+It shares no code with the module that computes these when a blob is stored: a check by the same code is no
+check.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ BLOCK_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a file measures. The root of an empty file is 32 zero bytes; no record but a bare digest has length 0."""
+    """What a file measures. An empty file has a root of 32 zero bytes, and no record but a bare digest."""
 
     sha256: bytes
     length: int

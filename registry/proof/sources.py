@@ -13,10 +13,12 @@ from registry.proof.errors import HeaderUnavailableError, MalformedHeaderError, 
 from registry.proof.headers import Header, display_hash, parse_display_hash, parse_header
 
 CONFIRMATIONS_MIN = 6
-"""A block with fewer on top of it, itself included, may still be replaced, so a node's header is not used yet."""
+"""With fewer blocks from it to the tip, both included, a block may still be replaced."""
 
 ANSWER_BYTES_MAX = 64 * 1024
 NODE_TIMEOUT_S = 30
+HEIGHT_DIGITS_MAX = 10
+_IS_VERBOSE = False
 
 
 class HeaderSource(Protocol):
@@ -86,9 +88,9 @@ class NodeHeaders:
         return self._headers[height]
 
     def find_height(self, block_hash: bytes) -> int | None:
-        """Return the height of a block of the node's best chain, or None if the node does not have it there."""
+        """Return the height of a block of the node's best chain, or None if it is not there."""
         try:
-            answer = self._call("getblockheader", display_hash(block_hash), True)
+            answer = self._call("getblockheader", display_hash(block_hash))
         except HeaderUnavailableError:
             return None
         if not isinstance(answer, dict):
@@ -108,7 +110,7 @@ class NodeHeaders:
                 f"block {height} has {max(confirmations, 0)} confirmations of {CONFIRMATIONS_MIN}"
             )
         block_hash = self._call("getblockhash", height)
-        raw = self._call("getblockheader", block_hash, False)
+        raw = self._call("getblockheader", block_hash, _IS_VERBOSE)
         try:
             header = parse_header(bytes.fromhex(str(raw)))
             is_asked_for = header.block_hash == parse_display_hash(str(block_hash))
@@ -144,7 +146,7 @@ def parse_given_header(text: str) -> tuple[int, Header]:
     Raises UsageError if the text is not that.
     """
     height, _, digits = text.partition(":")
-    if not (height.isascii() and height.isdigit() and len(height) <= 10):
+    if not (height.isascii() and height.isdigit() and len(height) <= HEIGHT_DIGITS_MAX):
         raise UsageError("a header is given as HEIGHT:HEX")
     try:
         return int(height), parse_header(bytes.fromhex(digits))

@@ -1,7 +1,7 @@
 """Writing our own .ots: one straight way from a blob's SHA-256 to a block header.
 
-What follows the batch's root is the same for every record of a batch: write it once, then join it to each record's
-own part. The stock library reads and writes the result byte for byte.
+What follows the batch's root is the same for every record of a batch: write it once, then join it to each
+record's own part. The stock library reads and writes the result byte for byte.
 """
 
 from collections.abc import Sequence
@@ -10,19 +10,18 @@ from registry.proof.commitments import Batch, commitment_head
 from registry.proof.errors import BatchPathError
 from registry.proof.leaves import Record, leaf_preimage
 from registry.proof.merkle import path_sides
+from registry.proof.readers import CONTINUED
 from registry.proof.timestamps import APPEND, ATTESTATION, BITCOIN, MAGIC, MAJOR_VERSION, PREPEND, SHA256
 from registry.proof.transactions import read_anchor
 
 _SHA256 = bytes([SHA256])
 
 
-def write_timestamp(
-    *, record: Record, position: int, size: int, path: Sequence[bytes], suffix: bytes
-) -> bytes:
+def write_timestamp(*, record: Record, position: int, size: int, path: Sequence[bytes], suffix: bytes) -> bytes:
     """Return a record's .ots.
 
-    `position` is the leaf's in a batch of `size` leaves, `path` its neighbours (32 bytes each), and `suffix` what
-    write_timestamp_suffix returned for the batch.
+    `position` is the leaf's in a batch of `size` leaves, `path` its neighbours (32 bytes each), and `suffix`
+    what write_timestamp_suffix returned for the batch.
     Raises BatchPathError if the path's length does not follow from position and size.
     """
     sides = path_sides(position, size)
@@ -61,8 +60,8 @@ def _operation(tag: int, argument: bytes) -> bytes:
 def _varuint(value: int) -> bytes:
     """Encode as little-endian base 128, the shortest way."""
     encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
+    while value >= CONTINUED:
+        encoded.append(value % CONTINUED | CONTINUED)
         value >>= 7
     encoded.append(value)
     return bytes(encoded)

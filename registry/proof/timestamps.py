@@ -1,7 +1,7 @@
 """OpenTimestamps' detached timestamps (.ots): reading any of them, ours or another's.
 
-The format and its limits are those of the stock library, python-opentimestamps 0.4; docs/reference/format-proof.md
-lists the two places where this reader is stricter.
+The format and its limits are those of the stock library, python-opentimestamps 0.4;
+docs/reference/format-proof.md lists the two places where this reader is stricter.
 """
 
 import hashlib
@@ -23,8 +23,9 @@ PAYLOAD_BYTES_MAX = 8192
 URI_BYTES_MAX = 1000
 URI_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/:")
 
-FILE_HASHES = {0x02: ("sha1", 20), 0x03: ("ripemd160", 20), 0x08: ("sha256", 32)}
-HASHES = {0x02: "sha1", 0x03: "ripemd160", 0x08: "sha256", 0x67: "keccak-256"}
+HASHES = {0x02: ("sha1", 20), 0x03: ("ripemd160", 20), 0x08: ("sha256", 32), 0x67: ("keccak-256", 32)}
+"""Operations that hash: hashlib's name, and the digest's length."""
+
 APPEND, PREPEND, REVERSE, HEXLIFY = 0xF0, 0xF1, 0xF2, 0xF3
 SHA256 = 0x08
 ATTESTATION, FORK = 0x00, 0xFF
@@ -37,10 +38,10 @@ ETHEREUM = bytes.fromhex("30fe8087b5c7ead7")
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """Evidence at the end of a way: the message it is about, and its tag and payload as they stand in the file.
+    """Evidence at the end of a way: the message it is about, and its tag and payload as they stand.
 
-    The message is None if this Python cannot compute one of the operations that lead to it. `height` is the block's,
-    for Bitcoin. Attestations of an unknown tag are kept.
+    The message is None if this Python cannot compute one of the operations that lead to it. `height` is the
+    block's, for Bitcoin. Attestations of an unknown tag are kept.
     """
 
     message: bytes | None
@@ -59,7 +60,7 @@ class Timestamp:
 
 
 def hash_message(name: str, message: bytes) -> bytes | None:
-    """Return a digest, or None where Python's own hashlib lacks the hash (Keccak-256, sometimes RIPEMD-160)."""
+    """Return a digest, or None where hashlib lacks the hash (Keccak-256, sometimes RIPEMD-160)."""
     try:
         return hashlib.new(name, message, usedforsecurity=False).digest()
     except ValueError:
@@ -78,9 +79,9 @@ def read_timestamp(data: bytes) -> Timestamp:
     if version != MAJOR_VERSION:
         raise MalformedTimestampError(f"version {version}, not {MAJOR_VERSION}")
     tag = reader.take_little(1)
-    if tag not in FILE_HASHES:
+    if tag not in HASHES:
         raise MalformedTimestampError(f"no file is hashed by operation {tag:#04x}")
-    hash_name, digest_bytes = FILE_HASHES[tag]
+    hash_name, digest_bytes = HASHES[tag]
     digest = reader.take(digest_bytes)
     attestations = _read_tree(reader, digest)
     reader.finish()
@@ -88,7 +89,7 @@ def read_timestamp(data: bytes) -> Timestamp:
 
 
 def _read_tree(reader: ByteReader, digest: bytes) -> list[Attestation]:
-    """Read the tree of operations, depth first, with a stack of its own: nodes that are still to be continued."""
+    """Read the tree of operations, depth first; the stack holds the nodes that are to be continued."""
     attestations = []
     pending: list[tuple[bytes | None, int]] = [(digest, 0)]
     while pending:
@@ -121,7 +122,7 @@ def _apply(reader: ByteReader, tag: int, message: bytes | None) -> bytes | None:
         return message[::-1]
     if tag == HEXLIFY:
         return _limit(message.hex().encode())
-    return hash_message(HASHES[tag], message)
+    return hash_message(HASHES[tag][0], message)
 
 
 def _limit(message: bytes) -> bytes:

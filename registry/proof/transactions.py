@@ -1,17 +1,18 @@
 """Bitcoin transactions, and the shape that makes one of them an anchor: docs/reference/format-anchor.md."""
 
-import hashlib
 from dataclasses import dataclass
 
 from registry.proof.commitments import encode_outpoint
 from registry.proof.errors import AnchorShapeError, MalformedTransactionError
-from registry.proof.readers import ByteReader
+from registry.proof.hashes import HASH_BYTES, sha256d
+from registry.proof.readers import SIZE_PREFIX_MIN, ByteReader
 
 ANCHOR_MARKER = bytes.fromhex("6a24") + b"CDS1"
 """OP_RETURN, a push of 36 bytes, and the first four of them; the commitment follows."""
 
 ANCHOR_VERSION = 2
 ANCHOR_INPUTS_MAX = 3
+ANCHOR_OUTPUTS = 2
 ANCHOR_BYTES_MAX = 4096
 """Without witness: what one OpenTimestamps operation can produce."""
 
@@ -29,7 +30,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A transaction. `outpoints` are the outputs it spends, 36 bytes each; `stripped` is it without witness."""
+    """A transaction. `outpoints` are what it spends, 36 bytes each; `stripped` is it without witness."""
 
     version: int
     outpoints: tuple[bytes, ...]
@@ -53,7 +54,8 @@ class Anchor:
 def parse_transaction(raw: bytes) -> Transaction:
     """Parse one transaction, with or without witness.
 
-    Raises MalformedTransactionError if the bytes are not exactly one transaction, in its one encoding (BIP 144).
+    Raises MalformedTransactionError if the bytes are not exactly one transaction, in its one encoding (BIP
+    144).
     """
     reader = ByteReader(raw, MalformedTransactionError)
     version = reader.take(4)
@@ -81,12 +83,12 @@ def parse_transaction(raw: bytes) -> Transaction:
         outpoints=tuple(item[:36] for item in inputs),
         outputs=tuple(outputs),
         stripped=stripped,
-        txid=hashlib.sha256(hashlib.sha256(stripped).digest()).digest(),
+        txid=sha256d(stripped),
     )
 
 
 def transaction_id(raw: bytes) -> bytes:
-    """Return the txid, 32 bytes in internal byte order. Raises MalformedTransactionError as the parser does."""
+    """Return the txid, 32 bytes in internal byte order. Raises MalformedTransactionError."""
     return parse_transaction(raw).txid
 
 
@@ -109,12 +111,12 @@ def read_anchor(raw: bytes) -> Anchor:
         raise AnchorShapeError(f"version {transaction.version}, not {ANCHOR_VERSION}")
     if len(transaction.outpoints) > ANCHOR_INPUTS_MAX:
         raise AnchorShapeError(f"{len(transaction.outpoints)} inputs, more than {ANCHOR_INPUTS_MAX}")
-    if len(transaction.outputs) != 2:
-        raise AnchorShapeError(f"{len(transaction.outputs)} outputs, not 2")
+    if len(transaction.outputs) != ANCHOR_OUTPUTS:
+        raise AnchorShapeError(f"{len(transaction.outputs)} outputs, not {ANCHOR_OUTPUTS}")
     if len(transaction.stripped) > ANCHOR_BYTES_MAX:
         raise AnchorShapeError(f"{len(transaction.stripped)} bytes, more than {ANCHOR_BYTES_MAX}")
     script = transaction.outputs[1].script
-    if len(script) != len(ANCHOR_MARKER) + 32 or not script.startswith(ANCHOR_MARKER):
+    if len(script) != len(ANCHOR_MARKER) + HASH_BYTES or not script.startswith(ANCHOR_MARKER):
         raise AnchorShapeError("the second output does not carry a commitment")
     # The commitment is the end of the last output, so only nLockTime (4 bytes) follows it.
     return Anchor(
@@ -132,13 +134,13 @@ def commitment_script(commitment: bytes) -> bytes:
 
     Raises AnchorShapeError if the commitment is not 32 bytes.
     """
-    if len(commitment) != 32:
+    if len(commitment) != HASH_BYTES:
         raise AnchorShapeError("a commitment is 32 bytes")
     return ANCHOR_MARKER + commitment
 
 
 def _take_count(reader: ByteReader, name: str) -> int:
-    """Return how many follow; a false count runs into the end of the bytes, so it needs no limit of its own."""
+    """Return how many follow; a false count runs into the end of the bytes, so it needs no limit."""
     count = reader.take_compact_size()
     if not count:
         raise MalformedTransactionError(f"no {name}")
@@ -161,7 +163,7 @@ def _encode_output(output: Output) -> bytes:
 
 
 def _skip_witnesses(reader: ByteReader, input_count: int) -> None:
-    """Pass over the witnesses. All of them empty is a second encoding of the same transaction, so it is refused."""
+    """Pass over the witnesses. All empty is a second encoding of the same transaction: refused."""
     item_count = 0
     for _ in range(input_count):
         items = reader.take_compact_size()
@@ -173,7 +175,7 @@ def _skip_witnesses(reader: ByteReader, input_count: int) -> None:
 
 
 def _compact_size(value: int) -> bytes:
-    if value < 0xFD:
+    if value < SIZE_PREFIX_MIN:
         return value.to_bytes(1)
     if value < 1 << 16:
         return b"\xfd" + value.to_bytes(2, "little")

@@ -1,6 +1,7 @@
 """The verifier. What is called verify_ or check_ returns nothing and raises: what does not raise is proved.
 
-A proof document is verified in these steps; an .ots in steps 0, 1, 7, 8 and 9, for its operations are its path.
+A proof document is verified in these steps; an .ots in steps 0, 1, 7, 8 and 9, for its operations are its
+path.
 
 (0) The bytes follow the format and its limits (documents, timestamps).
 (1) The proof is about the file, or digest, at hand.
@@ -14,8 +15,8 @@ A proof document is verified in these steps; an .ots in steps 0, 1, 7, 8 and 9, 
 (9) The chain has that header at that height, deep enough.
 (10) With the anchors file: the anchor is in its place in the registry's chain.
 
-Steps 1 to 9 prove "existed before block N"; step 10 proves "canonical". The caller vouches for the source of headers
-and, for step 10, for the registry's identity.
+Steps 1 to 9 prove "existed before block N"; step 10 proves "canonical". The caller vouches for the source of
+headers and, for step 10, for the registry's identity.
 """
 
 from typing import BinaryIO
@@ -67,14 +68,13 @@ def verify_document(document: ProofDocument, *, subject: Subject, headers: Heade
         raise HeaderMismatchError(f"the chain has another header at height {anchored.block.height}")
 
 
-def verify_canonical(
-    document: ProofDocument, *, registry: Registry, anchors: BinaryIO, headers: HeaderSource
-) -> None:
+def verify_canonical(document: ProofDocument, *, registry: Registry, anchors: BinaryIO, headers: HeaderSource) -> None:
     """Prove, after verify_document, that the record's anchor is in a registry's chain: step 10.
 
     `anchors` is the anchors file after its first line, which read_registry has read; the caller compares that
     registry with the one it knows.
-    Raises AnchorChainError or another InvalidProofError, or UndecidedError if the file ends before the anchor.
+    Raises AnchorChainError or another InvalidProofError, or UndecidedError if the file ends before the
+    anchor.
     """
     try:
         first_block_hash = headers.get_header(0).block_hash
@@ -86,19 +86,25 @@ def verify_canonical(
     check_chain(registry=registry, anchors=read_anchored_batches(anchors), target=document.anchored)
 
 
-def verify_timestamp(timestamp: Timestamp, *, digest: bytes, headers: HeaderSource) -> None:
-    """Prove by an .ots that a digest existed before a block.
+def verify_timestamp(timestamp: Timestamp, *, digest: bytes, headers: HeaderSource, hash_name: str = "sha256") -> None:
+    """Prove by an .ots that a digest, by the hash of that name, existed before a block.
 
-    One Bitcoin attestation that holds is enough. Raises SubjectMismatchError if the timestamp is about another
-    digest, the error of an attestation that fails if none holds, and UndecidedError if none could be checked.
+    One Bitcoin attestation that holds is enough. Raises SubjectMismatchError if the timestamp is about
+    another digest, the error of an attestation that fails if none holds, and UndecidedError if none could be
+    checked.
     """
+    if timestamp.hash_name != hash_name:
+        raise SubjectMismatchError(f"the timestamp is about a {timestamp.hash_name}, not a {hash_name}")
     if timestamp.digest != digest:
         raise SubjectMismatchError
     get_attested_block(timestamp, headers=headers)
 
 
 def get_attested_block(timestamp: Timestamp, *, headers: HeaderSource) -> tuple[int, Header]:
-    """Return the height and header of the lowest block that attests a timestamp. Raises as verify_timestamp does."""
+    """Return height and header of the lowest block that attests a timestamp.
+
+    Raises as verify_timestamp does.
+    """
     proved: list[tuple[int, Header]] = []
     failed: list[InvalidProofError] = []
     undecided: list[UndecidedError] = []

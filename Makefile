@@ -1,0 +1,47 @@
+# What people and CI type. Everything is installed into this checkout: .venv/ and var/.
+PYTHON ?= python3
+BIN := .venv/bin
+# The system's Python is asked once; later targets use the environment's own.
+.DEFAULT_GOAL := help
+.PHONY: help demo test run check format bench lock openapi
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+.venv/installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the locked packages into .venv ..."
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/installed ## Run the main job end to end, on a real regtest chain
+	@$(BIN)/python -m demo
+
+run: .venv/installed ## Serve the site with worker, beat and node, to play with
+	@$(BIN)/python -m demo.serve
+
+check: .venv/installed ## Lint, formatting, types and import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run make format." >&2; exit 1; }
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/mypy .
+	@$(BIN)/python manage.py makemigrations --check --dry-run --verbosity 0 || { echo "The models and migrations differ." >&2; exit 1; }
+
+test: check ## Check, then run every test, on SQLite and on PostgreSQL
+	@$(BIN)/python scripts/run_tests.py $(TESTS)
+
+format: .venv/installed ## Format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+bench: .venv/installed ## Measure against peers, as ratios
+	@$(BIN)/python -m bench
+
+openapi: .venv/installed ## Write docs/reference/openapi.yaml anew
+	@$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/reference/openapi.yaml
+
+lock: .venv/installed ## Resolve the dependencies anew
+	@$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --override overrides.txt --python-version 3.11 --upgrade --quiet --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --override overrides.txt --python-version 3.11 --upgrade --quiet --output-file requirements-dev.lock

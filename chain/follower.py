@@ -1,0 +1,106 @@
+"""Blocks, one event at a time, for consumers that keep their cursor together with the effects.
+
+A consumer asks `next_event` (network, no transaction) and then, in one transaction, applies the event's
+effects and calls `advance`. So each block's effects are applied exactly once, and undone exactly once if the
+chain leaves it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from chain.errors import NetworkError, NodeBehindError, NodeRejectedError, StaleEventError
+from chain.models import FollowedBlock
+from chain.networks import get_network
+from chain.node import NodeClient
+from chain.transactions import Block, parse_block
+from database.transactions import require_transaction
+
+_RPC_INVALID_PARAMETER = -8
+
+
+@dataclass(frozen=True)
+class BlockEvent:
+    """A block joined the best chain, or left it; only a joining block's contents are given."""
+
+    kind: Literal["connected", "disconnected"]
+    height: int
+    hash: str
+    block: Block | None
+
+
+def next_event(*, node: NodeClient, consumer: str, start_height: int) -> BlockEvent | None:
+    """Return what happened to the chain after the consumer's cursor, or None if nothing did.
+
+    A consumer without a cursor begins with the block at `start_height`.
+    Raises NetworkError if the node runs another network than the settings name, NodeBehindError if it does
+    not know the cursor's block and has not reached its height, NodeUnavailableError if it does not answer.
+    """
+    _check_network(node)
+    tip = get_tip(consumer)
+    if tip is None:
+        return _connect(node, start_height, previous_hash=None)
+    header = node.find_block_header(tip.hash)
+    if header is not None and header.confirmations > 0:
+        return _connect(node, tip.height + 1, previous_hash=tip.hash)
+    if header is None and node.get_block_count() < tip.height:
+        raise NodeBehindError(f"the node does not know block {tip.hash} and has not reached height {tip.height}")
+    return BlockEvent("disconnected", tip.height, tip.hash, None)
+
+
+def advance(*, consumer: str, event: BlockEvent) -> None:
+    """Move the consumer's cursor over an event: a step of the transaction that applies its effects.
+
+    Raises StaleEventError if the cursor is not where the event begins: another worker was faster.
+    """
+    require_transaction()
+    if event.block is None:
+        _retreat(consumer, event)
+        return
+    tip = get_tip(consumer)
+    if tip is not None and (tip.hash, tip.height + 1) != (event.block.previous_hash, event.height):
+        raise StaleEventError(f"{consumer} is at {tip.height}, not below {event.hash} at {event.height}")
+    try:
+        FollowedBlock.objects.create(
+            consumer=consumer, height=event.height, hash=event.hash, previous_hash=event.block.previous_hash
+        )
+    except IntegrityError as error:
+        raise StaleEventError(f"{consumer} has followed a block at {event.height} already") from error
+
+
+def get_tip(consumer: str) -> FollowedBlock | None:
+    """Return the consumer's cursor, or None before its first block."""
+    return FollowedBlock.objects.filter(consumer=consumer).order_by("-height").first()
+
+
+def _check_network(node: NodeClient) -> None:
+    """Refuse to mix the events of two networks."""
+    network = get_network(settings.CADASTRE_NETWORK)
+    found = node.get_block_hash(0)
+    if found != network.genesis_hash:
+        raise NetworkError(f"the settings name {network.name}, but the node's genesis block is {found}")
+
+
+def _connect(node: NodeClient, height: int, *, previous_hash: str | None) -> BlockEvent | None:
+    """Return the best chain's block at a height as an event, or None if there is none yet that follows."""
+    try:
+        found = node.get_block_hash(height)
+    except NodeRejectedError as error:
+        if error.code == _RPC_INVALID_PARAMETER:
+            return None
+        raise
+    block = parse_block(node.get_block(found), height=height)
+    if previous_hash is not None and block.previous_hash != previous_hash:
+        # The chain was reorganised between two calls; the next look sees it whole.
+        return None
+    return BlockEvent("connected", height, found, block)
+
+
+def _retreat(consumer: str, event: BlockEvent) -> None:
+    """Remove the cursor's row, which must be its highest."""
+    above = FollowedBlock.objects.filter(consumer=consumer, height__gt=event.height)
+    rows = FollowedBlock.objects.filter(consumer=consumer, height=event.height, hash=event.hash)
+    if above.exists() or rows.delete()[0] != 1:
+        raise StaleEventError(f"{consumer} does not end in {event.hash} at {event.height}")

@@ -1,0 +1,19 @@
+"""What consumers ask about the chain that they have followed."""
+
+from chain.errors import ChainError
+from chain.models import FollowedBlock
+
+
+class BlockNotFollowedError(ChainError):
+    """The consumer has not followed a block at that height."""
+
+
+def get_block_hash_at(consumer: str, height: int) -> str:
+    """Return the hash (hex, display order) of the block that a consumer followed at a height.
+
+    Raises BlockNotFollowedError if it has not followed one there.
+    """
+    found = FollowedBlock.objects.filter(consumer=consumer, height=height).values_list("hash", flat=True).first()
+    if found is None:
+        raise BlockNotFollowedError(f"{consumer} has not followed a block at {height}")
+    return found

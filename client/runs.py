@@ -1,0 +1,62 @@
+"""One run of the command: its arguments, the console, the configuration, and the servers that it talks to."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from client.api import Api
+from client.config import Config, get_token, normalize_server_url, read_config
+from client.connections import Server
+from client.consoles import Console
+from client.errors import ConfigError
+from client.links import Link, open_link, parse_link
+from client.progress import Progress
+
+
+class Run:
+    """What every command gets: parsed arguments and everything outside of them."""
+
+    def __init__(self, arguments: argparse.Namespace, *, home: Path, console: Console) -> None:
+        self.arguments = arguments
+        self.home = home
+        self.console = console
+        self.config: Config = read_config(home)
+
+    @contextmanager
+    def connect(self, server_url: str | None = None, *, is_signed_in: bool) -> Iterator[Api]:
+        """Give the interface of a server: the one named, else --server's, else the default.
+
+        With `is_signed_in`, raises NotSignedInError if there is no token for it. Without, a token is used if
+        there is one. A token is only ever sent to the server that issued it.
+        """
+        url = server_url or self.get_server_url()
+        token = get_token(self.config, url) if is_signed_in else self.config.tokens.get(url)
+        server = Server(url, token=token)
+        try:
+            yield Api(server)
+        finally:
+            server.close()
+
+    def get_server_url(self) -> str:
+        """Return the URL of --server, or of the server that was signed in to last.
+
+        Raises ConfigError if there is neither.
+        """
+        url = self.arguments.server or self.config.server_url
+        if url is None:
+            raise ConfigError("No server is known: name one with --server URL.")
+        return normalize_server_url(url)
+
+    def open_link(self, text: str) -> Link:
+        """Read a link, asking for its password if it has one."""
+        locked = parse_link(text)
+        if not locked.is_locked:
+            return open_link(locked)
+        path = self.arguments.password_file
+        return open_link(locked, password=self.console.read_password(path, prompt="Password of the link"))
+
+    def show_progress(self, label: str, total_bytes: int) -> Progress:
+        """Return a progress bar, shown on a terminal or with --progress."""
+        is_forced = bool(self.arguments.progress)
+        return Progress(label, total_bytes, is_forced=is_forced, is_silent=self.console.is_json and not is_forced)

@@ -1,0 +1,183 @@
+"""Charges a transfer before its first byte, and refunds one that could not be served."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from database.transactions import require_transaction
+from payouts.errors import (
+    BalanceFrozenError,
+    PaymentRequiredError,
+    PriceAboveMaxError,
+    RefundError,
+    TransferNotFoundError,
+)
+from payouts.models import Balance, Entitlement, Microtransaction, Refund
+from payouts.services.windows import stamp_open_window
+from registry.selectors.terms import Terms, get_terms
+from users.models import User
+
+Reason = Microtransaction.Reason
+ENTITLED_LENGTHS = 3
+"""A paid transfer may be repeated and resumed up to this many times its length."""
+
+NO_NONCE = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One transfer that may now be served: what it was charged, in millisatoshi, why, and under which terms.
+
+    `entitlement_id` names whose bytes are counted; it is None for transfers that are free anyway.
+    """
+
+    transfer_id: UUID
+    amount_msat: int
+    reason: Microtransaction.Reason
+    terms: Terms
+    entitlement_id: UUID | None
+
+
+def charge_transfer(
+    *,
+    payer: User | None,
+    link_id: UUID,
+    territory: str | None,
+    price_max_msat: int | None,
+    now: datetime,
+    affiliate_id: UUID | None = None,
+    nonce_sha256: bytes | None = None,
+) -> Charge:
+    """Charge one transfer of a link to a payer, or to nobody where it is free, and commit before the first byte.
+
+    A payer's repeats within CADASTRE_ENTITLEMENT_SECONDS are free, so a double click pays once. `price_max_msat` is the
+    most that the payer agreed to, None for any price; `nonce_sha256` is 32 bytes.
+    Raises PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more than agreed,
+    BalanceFrozenError if the payer's balance is frozen, and what get_terms raises.
+    """
+    terms = get_terms(link_id=link_id, territory=territory, at=now)
+    with transaction.atomic(durable=True):
+        reason, entitlement = _find_reason(payer=payer, terms=terms, now=now)
+        amount_msat = 0
+        if reason == Reason.PRICE:
+            amount_msat = terms.price_msat
+            _take_price(payer=payer, price_msat=amount_msat, price_max_msat=price_max_msat)
+        microtransaction = Microtransaction.objects.create(
+            payer_id=None if payer is None else payer.id,
+            link_id=terms.link_id,
+            record_id=terms.record_id,
+            work_id=terms.work_id,
+            policy_id=terms.policy_id,
+            uploader_id=terms.uploader_id,
+            affiliate_id=affiliate_id,
+            window=stamp_open_window(now=now),
+            amount_msat=amount_msat,
+            reason=reason,
+            nonce_sha256=NO_NONCE if nonce_sha256 is None else nonce_sha256,
+            created_at=now,
+        )
+        if reason == Reason.PRICE:
+            entitlement = _entitle(microtransaction, length=terms.length)
+    return Charge(
+        transfer_id=microtransaction.id,
+        amount_msat=amount_msat,
+        reason=reason,
+        terms=terms,
+        entitlement_id=None if entitlement is None else entitlement.id,
+    )
+
+
+def refund_transfer(*, transfer_id: UUID, reason: str, now: datetime) -> Refund:
+    """Return the whole price of a transfer that could not be served, once, and end what it entitled to.
+
+    Raises TransferNotFoundError if there is no such transfer, RefundError if it was free or is refunded already.
+    """
+    with transaction.atomic(durable=True):
+        paid = Microtransaction.objects.filter(id=transfer_id).first()
+        if paid is None:
+            raise TransferNotFoundError
+        if paid.amount_msat == 0 or paid.payer_id is None:
+            raise RefundError(f"The transfer {transfer_id} was free.")
+        # The payer's row orders refunds of the same transfer; the unique column is what finally forbids a second one.
+        balance = Balance.objects.select_for_update().get(user_id=paid.payer_id)
+        if Refund.objects.filter(microtransaction_id=paid.id).exists():
+            raise RefundError(f"The transfer {transfer_id} is refunded already.")
+        refund = Refund.objects.create(
+            microtransaction_id=paid.id,
+            payer_id=paid.payer_id,
+            record_id=paid.record_id,
+            work_id=paid.work_id,
+            policy_id=paid.policy_id,
+            uploader_id=paid.uploader_id,
+            affiliate_id=paid.affiliate_id,
+            window=stamp_open_window(now=now),
+            amount_msat=paid.amount_msat,
+            reason=reason,
+            created_at=now,
+        )
+        Balance.objects.filter(user_id=balance.user_id).update(balance_msat=F("balance_msat") + paid.amount_msat)
+        Entitlement.objects.filter(transfer_id=paid.id, ends_at__gt=now).update(ends_at=now)
+        return refund
+
+
+def count_served_bytes(*, entitlement_id: UUID, served_bytes: int) -> None:
+    """Count bytes that an entitled transfer has sent; the entitlement ends once they reach its allowance."""
+    with transaction.atomic(durable=True):
+        Entitlement.objects.filter(id=entitlement_id).update(bytes_served=F("bytes_served") + served_bytes)
+
+
+def _find_reason(
+    *, payer: User | None, terms: Terms, now: datetime
+) -> tuple[Microtransaction.Reason, Entitlement | None]:
+    """Return why a transfer costs what it costs, and the entitlement that makes it free; lock the payer's balance."""
+    if payer is not None and payer.id == terms.owner_id:
+        return Reason.OWNER, None
+    if terms.price_msat == 0:
+        return Reason.FREE, None
+    if payer is None:
+        raise PaymentRequiredError(price_msat=terms.price_msat, balance_msat=None)
+    # One charge of a payer at a time: the second click finds the entitlement that the first one made.
+    list(Balance.objects.select_for_update().filter(user=payer))
+    entitlement = Entitlement.objects.filter(
+        payer=payer,
+        link_id=terms.link_id,
+        starts_at__lte=now,
+        ends_at__gt=now,
+        bytes_served__lt=F("bytes_allowed"),
+    ).first()
+    return (Reason.PRICE, None) if entitlement is None else (Reason.ENTITLED, entitlement)
+
+
+def _take_price(*, payer: User | None, price_msat: int, price_max_msat: int | None) -> None:
+    """Take the price from the payer's balance: a step that changes nothing unless the balance covers it."""
+    require_transaction()
+    if price_max_msat is not None and price_msat > price_max_msat:
+        raise PriceAboveMaxError(price_msat=price_msat, price_max_msat=price_max_msat)
+    funded = Balance.objects.filter(user=payer, frozen_at=None, balance_msat__gte=price_msat)
+    if funded.update(balance_msat=F("balance_msat") - price_msat) == 1:
+        return
+    balance = Balance.objects.filter(user=payer).first()
+    if balance is not None and balance.frozen_at is not None:
+        raise BalanceFrozenError
+    raise PaymentRequiredError(
+        price_msat=price_msat, balance_msat=0 if balance is None else balance.balance_msat
+    )
+
+
+def _entitle(paid: Microtransaction, *, length: int) -> Entitlement:
+    """Give the payer the right to repeat a transfer: a step under the lock of the payer's balance."""
+    assert paid.payer_id is not None, "only a payer pays"
+    earlier = Entitlement.objects.filter(payer_id=paid.payer_id, link_id=paid.link_id)
+    return Entitlement.objects.create(
+        payer_id=paid.payer_id,
+        link_id=paid.link_id,
+        number=earlier.count(),
+        transfer_id=paid.id,
+        bytes_allowed=ENTITLED_LENGTHS * length,
+        starts_at=paid.created_at,
+        ends_at=paid.created_at + timedelta(seconds=settings.CADASTRE_ENTITLEMENT_SECONDS),
+    )

@@ -1,0 +1,77 @@
+"""What can go wrong in the registry. No HTTP in here."""
+
+
+class RegistryError(Exception):
+    """The registry refused."""
+
+    def __init__(self, message: str = "") -> None:
+        """Take the class's docstring as the message when none is given."""
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class RecordNotFoundError(RegistryError):
+    """There is no such record."""
+
+
+class RecordNotReadyError(RegistryError):
+    """The file is stored but not registered yet; that takes a few seconds."""
+
+
+class ProofNotReadyError(RegistryError):
+    """The record's anchor is not in a block yet, so there is no proof."""
+
+
+class RegisterMissingError(RegistryError):
+    """The register has not been founded: run `manage.py found_register`."""
+
+
+class RegisterExistsError(RegistryError):
+    """The register of this network has been founded already."""
+
+
+class FirstOutpointError(RegistryError):
+    """This output cannot found a register."""
+
+
+class BatchStateError(RegistryError):
+    """There is nothing to seal."""
+
+
+class AnchorKeyMissingError(RegistryError):
+    """CADASTRE_ANCHOR_KEY is not set, so no anchor can be signed."""
+
+
+class AnchorFundsError(RegistryError):
+    """The anchor key's funds do not pay for another anchor."""
+
+
+class WorkNotFoundError(RegistryError):
+    """There is no such work."""
+
+
+class PolicyNotFoundError(RegistryError):
+    """No split policy of this work is in force at that time."""
+
+
+class SharesExceedWholeError(RegistryError):
+    """The approved claims on this work would exceed the whole of it."""
+
+
+class HolderNotFoundError(RegistryError):
+    """There is no such rights holder, or you are not a member of it."""
+
+
+class ClaimNotFoundError(RegistryError):
+    """There is no such claim, or it is not yours."""
+
+
+class ClaimStateError(RegistryError):
+    """The claim is not in a state that allows this."""
+
+
+class ClaimExistsError(RegistryError):
+    """This rights holder already has an active claim on this work."""
+
+
+class ReviewerConflictError(RegistryError):
+    """Nobody decides a claim of a rights holder that they belong to, or that they submitted."""

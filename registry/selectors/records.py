@@ -1,0 +1,49 @@
+"""Finds records, and says how far each is on its way into Bitcoin."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from registry.errors import RecordNotFoundError
+from registry.models import Anchor, Batch, Record
+
+REGISTERED = "REGISTERED"
+SEALED = "SEALED"
+
+
+def list_records(*, sha256: bytes | None = None) -> QuerySet[Record]:
+    """Return records, newest first, with their batch and anchor; only those of a digest if one is given."""
+    records = Record.objects.select_related("batch__anchor__current", "batch__register")
+    return records if sha256 is None else records.filter(sha256=sha256)
+
+
+def get_record(record_id: UUID) -> Record:
+    """Return a record with its batch and anchor. Raises RecordNotFoundError if there is none."""
+    record = list_records().filter(id=record_id).first()
+    if record is None:
+        raise RecordNotFoundError
+    return record
+
+
+def find_anchor(record: Record) -> Anchor | None:
+    """Return the anchor of a record's batch, or None if it has none yet."""
+    if record.batch is None:
+        return None
+    try:
+        anchor: Anchor = record.batch.anchor
+    except Anchor.DoesNotExist:
+        return None
+    return anchor
+
+
+def get_state(record: Record) -> str:
+    """Return REGISTERED, SEALED, or the state of the record's anchor."""
+    if record.batch is None:
+        return REGISTERED
+    anchor = find_anchor(record)
+    return SEALED if anchor is None else str(anchor.state)
+
+
+def list_batches() -> QuerySet[Batch]:
+    """Return batches, newest first, with their anchors."""
+    return Batch.objects.select_related("anchor__current", "register").order_by("-seq")

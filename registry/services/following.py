@@ -1,0 +1,74 @@
+"""Follows the chain for the registry: anchors become MINED, then FINAL, and BROADCAST again when a block leaves."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from chain.errors import StaleEventError
+from chain.follower import BlockEvent, advance, next_event
+from chain.node import NodeClient
+from chain.transactions import Block
+from database.transactions import require_transaction
+from registry.models import Anchor, AnchorTransaction
+from registry.proof.merkle import block_merkle_path
+from registry.services.batches import CONSUMER
+
+
+def follow_chain(*, node: NodeClient, now: datetime, limit: int = 2_000) -> int:
+    """Apply the blocks that came or went since the last call, each with its cursor in one transaction.
+
+    Returns how many events were applied, at most `limit`; another worker that is ahead ends the call.
+    Raises NodeUnavailableError if the node does not answer, NetworkError if it runs another network.
+    """
+    for applied in range(limit):
+        event = next_event(node=node, consumer=CONSUMER, start_height=settings.CADASTRE_CHAIN_START_HEIGHT)
+        if event is None:
+            return applied
+        try:
+            with transaction.atomic(durable=True):
+                advance(consumer=CONSUMER, event=event)
+                apply_event(event=event, now=now)
+        except StaleEventError:
+            return applied
+    return limit
+
+
+def apply_event(*, event: BlockEvent, now: datetime) -> None:
+    """Move the anchors that one block concerns: a step."""
+    require_transaction()
+    if event.kind == "disconnected":
+        undone = Anchor.objects.filter(block_hash=event.hash)
+        undone.update(state=Anchor.State.BROADCAST, height=None, block_hash="", changed_at=now)
+        return
+    if event.block is None:
+        raise ValueError("a connected event carries its block")
+    _mine_anchors(block=event.block, now=now)
+    final_height = event.height - settings.CADASTRE_CONFIRMATIONS_FINAL + 1
+    deep = Anchor.objects.filter(state=Anchor.State.MINED, height__lte=final_height)
+    deep.update(state=Anchor.State.FINAL, changed_at=now)
+
+
+def _mine_anchors(*, block: Block, now: datetime) -> None:
+    """Mark the anchors that this block contains, and keep what their proofs need of it."""
+    waiting = AnchorTransaction.objects.filter(anchor__height=None).values_list("txid", flat=True)
+    wanted = set(waiting)
+    if not wanted:
+        return
+    found = [(index, paid.txid) for index, paid in enumerate(block.transactions) if paid.txid in wanted]
+    if not found:
+        return
+    txids = [bytes.fromhex(paid.txid)[::-1] for paid in block.transactions]
+    for index, txid in found:
+        version = AnchorTransaction.objects.get(txid=txid)
+        version.block_header = block.header
+        version.block_index = index
+        version.block_path = b"".join(block_merkle_path(txids, index))
+        version.save(update_fields=["block_header", "block_index", "block_path"])
+        Anchor.objects.filter(id=version.anchor_id).update(
+            state=Anchor.State.MINED,
+            current=version,
+            height=block.height,
+            block_hash=block.hash,
+            changed_at=now,
+        )

@@ -1,0 +1,56 @@
+"""The registry's sweeps. Each asks the rows what is due, and calls one service."""
+
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+
+from chain.errors import NodeUnavailableError
+from chain.node import get_node
+from registry.errors import RegisterMissingError
+from registry.services import anchors, batches, following, records
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="registry.register_blobs", acks_late=True, ignore_result=True)
+def register_blobs_task() -> None:
+    """Register blobs that have no record."""
+    records.register_blobs(now=timezone.now())
+
+
+@shared_task(name="registry.seal_batches", acks_late=True, ignore_result=True)
+def seal_batches_task() -> None:
+    """Seal the batch that is due."""
+    try:
+        batches.seal_due_batches(now=timezone.now())
+    except RegisterMissingError as error:
+        logger.warning("Records wait to be sealed: %s", error)
+
+
+@shared_task(
+    name="registry.send_anchors",
+    acks_late=True,
+    ignore_result=True,
+    autoretry_for=(NodeUnavailableError,),
+    retry_backoff=True,
+    retry_jitter=True,
+    max_retries=3,
+)
+def send_anchors_task() -> None:
+    """Sign and send anchors."""
+    anchors.send_anchors(node=get_node(), now=timezone.now())
+
+
+@shared_task(
+    name="registry.follow_chain",
+    acks_late=True,
+    ignore_result=True,
+    autoretry_for=(NodeUnavailableError,),
+    retry_backoff=True,
+    retry_jitter=True,
+    max_retries=3,
+)
+def follow_chain_task() -> None:
+    """Apply new blocks to the anchors."""
+    following.follow_chain(node=get_node(), now=timezone.now())

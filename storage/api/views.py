@@ -1,0 +1,206 @@
+"""Resumable uploads over tus 1.0, and the links that are made from them. Bodies of uploads are never held in memory."""
+
+import uuid
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.generics import ListAPIView
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from storage.api import tus
+from storage.api.serializers import LinkSerializer, NewLinkSerializer
+from storage.digest import Digest
+from storage.models import Link
+from storage.selectors import get_link, get_upload, list_links
+from storage.services.links import complete_upload
+from storage.services.uploads import append_upload, create_upload, terminate_upload
+from users.api.authentication import get_user
+from users.api.idempotency import idempotent
+from users.api.permissions import HasScope, Public
+from users.api.schema import IDEMPOTENCY_KEY, describe_problems
+from users.scopes import Scope
+
+
+def _header(name: str, description: str, *, is_required: bool = True) -> OpenApiParameter:
+    return OpenApiParameter(
+        name=name, type=str, location=OpenApiParameter.HEADER, required=is_required, description=description
+    )
+
+
+TUS_RESUMABLE = _header("Tus-Resumable", "`1.0.0`")
+
+
+class TusView(APIView):
+    """What the addresses of tus have in common: the protocol's version in every request and every answer."""
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """Check the version before anything else but who is asking."""
+        super().initial(request, *args, **kwargs)
+        if request.method != "OPTIONS":
+            tus.check_version(request)
+
+    def finalize_response(self, request: Request, response: Response, *args: object, **kwargs: object) -> Response:
+        """Add the version, and the phrase of a status that the library does not know."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer["Tus-Resumable"] = tus.TUS_VERSION
+        if answer.status_code in tus.STATUS_PHRASES:
+            answer.reason_phrase = tus.STATUS_PHRASES[answer.status_code]
+        return answer
+
+
+class UploadListView(TusView):
+    """Where uploads begin."""
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Let everybody ask what the server supports, and those who may write begin an upload."""
+        return [Public() if self.request.method == "OPTIONS" else HasScope(Scope.STORAGE_WRITE)()]
+
+    @extend_schema(exclude=True)
+    def options(self, request: HttpRequest, *args: object, **kwargs: object) -> Response:  # noqa: ARG002 - the hook's signature
+        """Tell which parts of tus the server supports."""
+        return Response(status=status.HTTP_204_NO_CONTENT, headers=tus.describe_server())
+
+    @extend_schema(
+        operation_id="create_upload",
+        summary="Begin an upload (tus 1.0, creation)",
+        request=None,
+        parameters=[TUS_RESUMABLE, _header("Upload-Length", "The number of bytes of the whole upload.")],
+        responses={
+            201: OpenApiResponse(description="Location has the upload's address, Upload-Expires the end of its time."),
+            **describe_problems(400, 401, 403, 409, 412, 413),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Begin an upload."""
+        upload = create_upload(owner=get_user(request), length=tus.read_new_length(request), now=timezone.now())
+        headers = {"Location": reverse("api-upload", args=[upload.id]), **tus.describe_upload(upload)}
+        return Response(status=status.HTTP_201_CREATED, headers=headers)
+
+
+class UploadView(TusView):
+    """One upload."""
+
+    permission_classes = (HasScope(Scope.STORAGE_WRITE),)
+
+    def initialize_request(self, request: HttpRequest, *args: object, **kwargs: object) -> Request:
+        """Take the method from X-HTTP-Method-Override of a POST, as tus wants for clients that cannot send PATCH."""
+        override = request.headers.get("X-HTTP-Method-Override", "")
+        if request.method == "POST" and override in {"PATCH", "DELETE"}:
+            request.method = override
+        return super().initialize_request(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="inspect_upload",
+        summary="Ask how far an upload has come",
+        parameters=[TUS_RESUMABLE],
+        responses={
+            200: OpenApiResponse(description="Upload-Offset, Upload-Length and Upload-Expires tell it."),
+            **describe_problems(401, 403, 404, 410, 412),
+        },
+    )
+    def head(self, request: Request, upload_id: uuid.UUID) -> Response:
+        """Tell how many bytes of an upload count."""
+        upload = get_upload(upload_id=upload_id, owner_id=get_user(request).id, now=timezone.now())
+        headers = {"Upload-Length": str(upload.length), "Cache-Control": "no-store", **tus.describe_upload(upload)}
+        return Response(headers=headers)
+
+    @extend_schema(
+        operation_id="append_to_upload",
+        summary="Send the next bytes of an upload",
+        request={tus.MEDIA_TYPE: OpenApiTypes.BINARY},
+        parameters=[
+            TUS_RESUMABLE,
+            _header("Upload-Offset", "Where the bytes start: how many the server has."),
+            _header("Upload-Checksum", "`sha256` and the SHA-256 of this body in base64.", is_required=False),
+        ],
+        responses={
+            204: OpenApiResponse(description="Upload-Offset tells how many bytes count now."),
+            **describe_problems(400, 401, 403, 404, 409, 410, 411, 412, 413, 415, 423, 460),
+        },
+    )
+    def patch(self, request: Request, upload_id: uuid.UUID) -> Response:
+        """Append bytes at exactly the offset where the upload continues."""
+        upload = append_upload(
+            upload_id=upload_id,
+            owner_id=get_user(request).id,
+            offset=tus.read_offset(request),
+            body=tus.read_body(request),
+            now=timezone.now(),
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT, headers=tus.describe_upload(upload))
+
+    @extend_schema(
+        operation_id="terminate_upload",
+        summary="Give an upload up",
+        request=None,
+        parameters=[TUS_RESUMABLE],
+        responses={204: None, **describe_problems(401, 403, 404, 409, 410, 412, 423)},
+    )
+    def delete(self, request: Request, upload_id: uuid.UUID) -> Response:
+        """Remove an unfinished upload and its bytes."""
+        terminate_upload(upload_id=upload_id, owner_id=get_user(request).id, now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class LinkListView(ListAPIView[Link]):
+    """The asking user's links."""
+
+    permission_classes = (HasScope(Scope.STORAGE_WRITE),)
+    serializer_class = LinkSerializer
+
+    @extend_schema(
+        operation_id="list_links",
+        summary="List your links",
+        responses={200: LinkSerializer(many=True), **describe_problems(401, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Return the asking user's links, the newest first."""
+        page = self.paginate_queryset(list_links(owner_id=get_user(request).id))
+        return self.get_paginated_response(LinkSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="create_link",
+        summary="Make a finished upload into a link",
+        parameters=[IDEMPOTENCY_KEY],
+        request=NewLinkSerializer,
+        responses={201: LinkSerializer, **describe_problems(400, 401, 403, 404, 409, 410, 413, 422)},
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Make a link from an upload whose bytes have all arrived and have the digest that the request names."""
+        given = NewLinkSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        data = given.validated_data
+        link = complete_upload(
+            upload_id=data["upload"],
+            owner=get_user(request),
+            price_msat=data["price"]["amount_msat"],
+            manifest=data["manifest"],
+            seal=data["seal"],
+            expected=Digest(sha256=data["sha256"], length=data["length"], root=data["root"]),
+            now=timezone.now(),
+        )
+        return Response(LinkSerializer(link).data, status=status.HTTP_201_CREATED)
+
+
+class ManifestView(APIView):
+    """A link's encrypted manifest."""
+
+    permission_classes = (Public,)
+
+    @extend_schema(
+        operation_id="get_manifest",
+        summary="Get a link's encrypted manifest",
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, **describe_problems(404, 410)},
+        auth=[],
+    )
+    def get(self, request: Request, link_id: uuid.UUID) -> HttpResponse:  # noqa: ARG002 - the hook's signature is fixed
+        """Return the manifest's bytes; only who has the link's key can read it."""
+        return HttpResponse(bytes(get_link(link_id).manifest), content_type="application/octet-stream")

@@ -1,0 +1,137 @@
+"""Serves a blob's bytes, or one range of them (RFC 9110, section 14), without holding more than a chunk in memory."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.core.files import File
+from django.core.files.storage import storages
+
+from storage.errors import BlobUnavailableError, RangeNotSatisfiableError
+from storage.models import Blob
+from storage.selectors import get_blob
+
+CHUNK_BYTES = 256 * 1024
+
+# Nineteen digits hold every length that a blob can have.
+_RANGE = re.compile("bytes=([0-9]{0,19})-([0-9]{0,19})", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ByteRange:
+    """A part of a blob: the positions of its first and its last byte."""
+
+    first: int
+    last: int
+
+    @property
+    def length(self) -> int:
+        """How many bytes that are."""
+        return self.last - self.first + 1
+
+
+class Chunks:
+    """The bytes of a delivery; closing it closes the file, also if nothing was read."""
+
+    def __init__(self, stream: File[bytes], length: int) -> None:
+        self._stream = stream
+        self._length = length
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield all bytes in chunks.
+
+        Raises BlobUnavailableError if the file ends early; the connection breaks off then, for it is not whole.
+        """
+        left = self._length
+        while left:
+            chunk = self._stream.read(min(CHUNK_BYTES, left))
+            if not chunk:
+                raise BlobUnavailableError(f"The blob's file lacks {left} bytes.")
+            left -= len(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An answer with a blob's bytes: 200 with all of them, 206 with a range. `chunks` yields `length` bytes."""
+
+    status: int
+    headers: dict[str, str]
+    chunks: Chunks
+    length: int
+
+
+def get_etag(blob: Blob) -> str:
+    """Return the strong validator of a blob: its SHA-256."""
+    return f'"{bytes(blob.sha256).hex()}"'
+
+
+def parse_range(
+    header: str | None, length: int, *, if_range: str | None = None, etag: str | None = None
+) -> ByteRange | None:
+    """Return the range that a request asks for, or None if it is to get everything.
+
+    As RFC 9110 allows, a header that is malformed, in another unit or for several ranges is ignored. So is one whose
+    If-Range names another version than `etag`: a weak validator or a date never equals it. Raises
+    RangeNotSatisfiableError if the range lies behind the end.
+    """
+    match = _RANGE.fullmatch(header) if header is not None else None
+    if match is None or (if_range is not None and if_range.strip() != etag):
+        return None
+    first_text, last_text = match.groups()
+    if not first_text:
+        return _parse_suffix(last_text, length)
+    first = int(first_text)
+    last = int(last_text) if last_text else length - 1
+    if last_text and last < first:
+        return None
+    if first >= length:
+        raise RangeNotSatisfiableError(length)
+    return ByteRange(first, min(last, length - 1))
+
+
+def open_delivery(*, blob_id: uuid.UUID, byte_range: ByteRange | None) -> Delivery:
+    """Open a blob for serving; whoever takes the delivery closes its chunks.
+
+    Raises BlobNotFoundError, BlobErasedError, RangeNotSatisfiableError, or BlobUnavailableError if the storage does not
+    give the bytes.
+    """
+    blob = get_blob(blob_id)
+    part = byte_range or ByteRange(0, blob.length - 1)
+    if not 0 <= part.first <= part.last < blob.length:
+        raise RangeNotSatisfiableError(blob.length)
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Length": str(part.length),
+        "Content-Disposition": "attachment",
+        "Accept-Ranges": "bytes",
+        "ETag": get_etag(blob),
+        "Cache-Control": "private, no-transform",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if byte_range is not None:
+        headers["Content-Range"] = f"bytes {part.first}-{part.last}/{blob.length}"
+    stream = _open(blob, part)
+    return Delivery(200 if byte_range is None else 206, headers, Chunks(stream, part.length), part.length)
+
+
+def _parse_suffix(text: str, length: int) -> ByteRange | None:
+    if not text:
+        return None
+    if int(text) == 0:
+        raise RangeNotSatisfiableError(length)
+    return ByteRange(max(0, length - int(text)), length - 1)
+
+
+def _open(blob: Blob, part: ByteRange) -> File[bytes]:
+    try:
+        stream = storages["blobs"].open(blob.storage_name, "rb")
+        stream.seek(part.first)
+    except OSError as error:
+        raise BlobUnavailableError from error
+    return stream

@@ -1,0 +1,230 @@
+"""Resumable uploads, as tus 1.0 wants them: bytes are taken at exactly one offset, and count once they are on disk."""
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from django.conf import settings
+from django.db import transaction
+
+from storage.digest import digest_stream
+from storage.errors import (
+    EmptyBlobError,
+    TooManyUploadsError,
+    UploadBusyError,
+    UploadChecksumError,
+    UploadCompletedError,
+    UploadGoneError,
+    UploadInterruptedError,
+    UploadLostError,
+    UploadOffsetError,
+    UploadOverflowError,
+    UploadTooLargeError,
+)
+from storage.models import Upload
+from storage.partials import Partial, lock_partial, read_partial, remove_partial
+from storage.selectors import UNFINISHED_STATES, get_upload
+from users.models import User
+
+# One read from the connection: what a request holds in memory at a time.
+PIECE_BYTES = 256 * 1024
+# How much of one long request a crash of the server may cost.
+CHECKPOINT_BYTES = 32 * 1024 * 1024
+# One sweep takes so many uploads at most; the next one follows soon.
+EXPIRED_PER_SWEEP = 500
+
+
+class Stream(Protocol):
+    """A connection to read from; it raises OSError when it breaks."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, fewer only at the end."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """The bytes of one request. `length` is None if it was not announced, `sha256` if no checksum came with it."""
+
+    stream: Stream
+    length: int | None
+    sha256: bytes | None
+
+
+def create_upload(*, owner: User, length: int, now: datetime) -> Upload:
+    """Begin an upload of `length` bytes.
+
+    Raises EmptyBlobError, UploadTooLargeError, or TooManyUploadsError if the owner has CADASTRE_UPLOADS_UNFINISHED_MAX
+    unfinished ones.
+    """
+    if length < 1:
+        raise EmptyBlobError
+    if length > settings.CADASTRE_UPLOAD_BYTES_MAX:
+        raise UploadTooLargeError(f"An upload has at most {settings.CADASTRE_UPLOAD_BYTES_MAX} bytes.")
+    with transaction.atomic(durable=True):
+        # The owner's row is locked, so that two requests cannot both count the last free place.
+        User.objects.select_for_update(no_key=True).get(id=owner.id)
+        unfinished = Upload.objects.filter(owner=owner, state__in=UNFINISHED_STATES, expires_at__gt=now).count()
+        if unfinished >= settings.CADASTRE_UPLOADS_UNFINISHED_MAX:
+            raise TooManyUploadsError
+        return Upload.objects.create(owner=owner, length=length, created_at=now, expires_at=_get_expiry(now))
+
+
+def append_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, offset: int, body: Body, now: datetime) -> Upload:
+    """Append the bytes of one request at exactly `offset`; with the last byte, digest the whole.
+
+    A request that breaks off leaves what arrived, unless a checksum came with it, which cannot be checked then. Source:
+    tus 1.0, core protocol and checksum extension. Raises UploadOffsetError, UploadOverflowError, UploadBusyError,
+    UploadInterruptedError, UploadChecksumError, UploadLostError, and what `get_upload` raises.
+    """
+    upload = get_upload(upload_id=upload_id, owner_id=owner_id, now=now)
+    _check_append(upload, offset, body)
+    if upload.offset < upload.length:
+        with lock_partial(upload_id) as partial:
+            # Again, behind the lock: another request may have gone on since.
+            upload = get_upload(upload_id=upload_id, owner_id=owner_id, now=now)
+            _check_append(upload, offset, body)
+            partial.cut_to(offset)
+            _receive(upload, partial, body, now)
+    elif body.length is None and body.stream.read(1):
+        raise UploadOverflowError
+    if upload.state == Upload.State.RECEIVING and upload.offset == upload.length:
+        upload = digest_upload(upload_id=upload_id)
+    return upload
+
+
+def digest_upload(*, upload_id: uuid.UUID) -> Upload:
+    """Digest an upload all of whose bytes have arrived and move it to RECEIVED. Doing it again is harmless.
+
+    Raises UploadLostError if the bytes are not there.
+    """
+    try:
+        with read_partial(upload_id) as stream:
+            digest = digest_stream(stream)
+    except UploadLostError:
+        # A request beside this one may have digested the upload and moved its bytes on.
+        upload = Upload.objects.get(id=upload_id)
+        if upload.state == Upload.State.RECEIVING:
+            raise
+        return upload
+    with transaction.atomic(durable=True):
+        Upload.objects.filter(
+            id=upload_id, state=Upload.State.RECEIVING, offset=digest.length, length=digest.length
+        ).update(state=Upload.State.RECEIVED, sha256=digest.sha256, root=digest.root)
+        upload = Upload.objects.get(id=upload_id)
+    if upload.length != digest.length:
+        raise UploadLostError
+    return upload
+
+
+def terminate_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, now: datetime) -> None:
+    """Give an unfinished upload up and remove its bytes.
+
+    Raises UploadCompletedError if it was made into a link, UploadBusyError if a request is writing to it, and what
+    `get_upload` raises.
+    """
+    upload = get_upload(upload_id=upload_id, owner_id=owner_id, now=now)
+    if upload.state == Upload.State.COMPLETED:
+        raise UploadCompletedError
+    _remove(upload)
+
+
+def expire_uploads(*, now: datetime) -> int:
+    """Remove unfinished uploads whose time is over and return how many.
+
+    One that is being written to waits for the next sweep.
+    """
+    expired = Upload.objects.filter(state__in=UNFINISHED_STATES, expires_at__lte=now).order_by("expires_at", "id")
+    count = 0
+    for upload in expired[:EXPIRED_PER_SWEEP]:
+        try:
+            _remove(upload)
+        except UploadBusyError:
+            continue
+        count += 1
+    return count
+
+
+def _remove(upload: Upload) -> None:
+    """Remove the bytes, then mark the row: after a crash between the two, the row is still due and is swept again."""
+    with lock_partial(upload.id):
+        remove_partial(upload.id)
+        with transaction.atomic(durable=True):
+            is_removed = Upload.objects.filter(
+                id=upload.id, state__in=UNFINISHED_STATES, expires_at=upload.expires_at
+            ).update(state=Upload.State.TERMINATED)
+    if not is_removed:
+        # It was completed, removed or continued by another request since it was read.
+        raise UploadBusyError
+
+
+def _check_append(upload: Upload, offset: int, body: Body) -> None:
+    if offset != upload.offset:
+        raise UploadOffsetError(upload.offset)
+    if body.length is not None and body.length > upload.length - offset:
+        raise UploadOverflowError
+
+
+def _receive(upload: Upload, partial: Partial, body: Body, now: datetime) -> None:
+    """Write the body's bytes and count them in the row."""
+    start, end, checksum = upload.offset, upload.offset, hashlib.sha256()
+    # Nothing is counted before the end where the end decides whether the bytes are wanted at all.
+    has_checkpoints = body.sha256 is None and body.length is not None
+    try:
+        for piece in _read_pieces(body, upload):
+            partial.append(piece)
+            checksum.update(piece)
+            end += len(piece)
+            if has_checkpoints and end - upload.offset >= CHECKPOINT_BYTES:
+                _count(upload, partial, end, now)
+    except UploadInterruptedError as error:
+        if body.sha256 is None:
+            _count(upload, partial, end, now)
+        raise UploadInterruptedError(upload.offset) from error
+    if body.sha256 is not None and checksum.digest() != body.sha256:
+        raise UploadChecksumError
+    if end > start:
+        _count(upload, partial, end, now)
+
+
+def _read_pieces(body: Body, upload: Upload) -> Iterator[bytes]:
+    """Yield the body in pieces.
+
+    Raises UploadOverflowError if it is longer than what the upload lacks, UploadInterruptedError if it is cut short.
+    """
+    room, taken = upload.length - upload.offset, 0
+    while body.length is None or taken < body.length:
+        try:
+            # One byte more than there is room for shows that a body of unknown length is too long.
+            piece = body.stream.read(min(PIECE_BYTES, room - taken + 1))
+        except OSError as error:
+            raise UploadInterruptedError(upload.offset) from error
+        taken += len(piece)
+        if taken > room:
+            raise UploadOverflowError
+        if not piece:
+            break
+        yield piece
+    if body.length is not None and taken < body.length:
+        raise UploadInterruptedError(upload.offset)
+
+
+def _count(upload: Upload, partial: Partial, end: int, now: datetime) -> None:
+    """Put what was written on the disk, then move the row's offset to `end`."""
+    partial.sync()
+    expires_at = _get_expiry(now)
+    with transaction.atomic(durable=True):
+        is_moved = Upload.objects.filter(id=upload.id, state=Upload.State.RECEIVING, offset=upload.offset).update(
+            offset=end, expires_at=expires_at
+        )
+    if not is_moved:
+        # The upload was removed before this request had the lock, and the file made anew by it.
+        remove_partial(upload.id)
+        raise UploadGoneError
+    upload.offset, upload.expires_at = end, expires_at
+
+
+def _get_expiry(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.CADASTRE_UPLOAD_EXPIRY_SECONDS)

@@ -1,0 +1,70 @@
+"""A development node that ends itself by SIGKILL at its n-th step: around every log write, sync and reply."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+from chain.devnode.block_log import BlockLog
+from chain.devnode.command_line import add_arguments, read_options
+from chain.devnode.server import RpcHandler, run_server
+
+
+class Countdown:
+    """Counts steps of the whole process and kills it at the chosen one."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def step(self) -> None:
+        """Count one step."""
+        self.steps -= 1
+        if self.steps == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+COUNTDOWN = Countdown(0)
+
+
+class KillingLog(BlockLog):
+    """Dies before, in the middle of and after writes, and before and after syncs."""
+
+    def write(self, data: bytes) -> None:
+        COUNTDOWN.step()
+        half = len(data) // 2
+        super().write(data[:half])
+        COUNTDOWN.step()
+        super().write(data[half:])
+        COUNTDOWN.step()
+
+    def sync(self) -> None:
+        COUNTDOWN.step()
+        super().sync()
+        COUNTDOWN.step()
+
+
+class KillingHandler(RpcHandler):
+    """Dies before and after replies."""
+
+    def reply(self, status: int, body: bytes, content_type: str) -> None:
+        COUNTDOWN.step()
+        super().reply(status, body, content_type)
+        COUNTDOWN.step()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    parser.add_argument("--kill-at", type=int, required=True)
+    arguments = vars(parser.parse_args())
+    COUNTDOWN.steps = arguments.pop("kill_at")
+
+    def open_log(path: Path) -> BlockLog:
+        return KillingLog(path)
+
+    return run_server(read_options(**arguments), handler=KillingHandler, open_log=open_log)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

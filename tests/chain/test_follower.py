@@ -1,0 +1,154 @@
+"""The block follower: every block connected once, every reorganisation undone and redone in order."""
+
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+from pytest_django.fixtures import Settings
+
+from chain.errors import NetworkError, NodeBehindError, StaleEventError
+from chain.follower import BlockEvent, advance, get_tip, next_event
+from chain.models import FollowedBlock
+from chain.node import NodeClient
+from chain.selectors import BlockNotFollowedError, get_block_hash_at
+from database.transactions import TransactionRequiredError
+from tests.nodes import DevnodeProcess, MiningWallet, running_devnode
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CONSUMER = "tests"
+
+
+def tip_of(consumer: str) -> FollowedBlock:
+    """Return a cursor that must be there."""
+    tip = get_tip(consumer)
+    assert tip is not None
+    return tip
+
+
+def see_event(node: NodeClient, consumer: str) -> BlockEvent:
+    """Return an event that must be there."""
+    event = next_event(node=node, consumer=consumer, start_height=1)
+    assert event is not None
+    return event
+
+
+def follow(node: NodeClient, start_height: int = 0, consumer: str = CONSUMER):
+    """Apply every event that is due and return them as (kind, height)."""
+    seen = []
+    while (event := next_event(node=node, consumer=consumer, start_height=start_height)) is not None:
+        with transaction.atomic(durable=True):
+            advance(consumer=consumer, event=event)
+        seen.append((event.kind, event.height))
+    return seen
+
+
+def test_connects_every_block_from_the_start_height(devnode: DevnodeProcess, wallet: MiningWallet):
+    wallet.mine(3)
+    assert follow(devnode.client, start_height=2) == [("connected", 2), ("connected", 3)]
+    assert follow(devnode.client, start_height=2) == []
+    wallet.mine()
+    assert follow(devnode.client) == [("connected", 4)]
+    assert tip_of(CONSUMER).hash == devnode.client.get_best_block_hash()
+
+
+def test_waits_for_a_start_height_in_the_future(devnode: DevnodeProcess, wallet: MiningWallet):
+    assert follow(devnode.client, start_height=1) == []
+    wallet.mine()
+    assert follow(devnode.client, start_height=1) == [("connected", 1)]
+
+
+@pytest.mark.parametrize("depth", [1, 3, 40])
+def test_undoes_and_redoes_a_reorganisation(devnode: DevnodeProcess, wallet: MiningWallet, depth: int):
+    hashes = wallet.mine(depth + 2)
+    follow(devnode.client)
+    devnode.client.invalidate_block(hashes[2])
+    wallet.mine(depth + 1)
+    top = depth + 2
+    expected = [("disconnected", height) for height in range(top, 2, -1)]
+    expected += [("connected", height) for height in range(3, top + 2)]
+    assert follow(devnode.client) == expected
+    for row in FollowedBlock.objects.filter(consumer=CONSUMER):
+        assert row.hash == devnode.client.get_block_hash(row.height)
+
+
+def test_undoes_blocks_that_nothing_replaces_yet(devnode: DevnodeProcess, wallet: MiningWallet):
+    first, second = wallet.mine(2)
+    follow(devnode.client)
+    devnode.client.invalidate_block(second)
+    assert follow(devnode.client) == [("disconnected", 2)]
+    assert tip_of(CONSUMER).hash == first
+
+
+def test_follows_a_node_that_never_saw_the_old_branch(devnode: DevnodeProcess, wallet: MiningWallet, tmp_path: Path):
+    wallet.mine(2)
+    follow(devnode.client)
+    with running_devnode(tmp_path / "other") as other:
+        MiningWallet(other.client).mine(3)
+        assert follow(other.client) == [
+            ("disconnected", 2),
+            ("disconnected", 1),
+            ("connected", 1),
+            ("connected", 2),
+            ("connected", 3),
+        ]
+
+
+def test_a_node_that_is_behind_undoes_nothing(devnode: DevnodeProcess, wallet: MiningWallet, tmp_path: Path):
+    wallet.mine(2)
+    follow(devnode.client)
+    with running_devnode(tmp_path / "other") as other, pytest.raises(NodeBehindError, match="height 2"):
+        follow(other.client)
+    assert tip_of(CONSUMER).height == 2
+
+
+def test_each_consumer_has_its_own_cursor(devnode: DevnodeProcess, wallet: MiningWallet):
+    wallet.mine()
+    assert follow(devnode.client, consumer="registry") == follow(devnode.client, consumer="payouts")
+
+
+def test_the_cursor_moves_only_with_its_effects(devnode: DevnodeProcess, wallet: MiningWallet):
+    wallet.mine()
+    event = see_event(devnode.client, CONSUMER)
+    with pytest.raises(TransactionRequiredError):
+        advance(consumer=CONSUMER, event=event)
+    with pytest.raises(ZeroDivisionError):
+        apply_effects_that_fail(event)
+    assert get_tip(CONSUMER) is None
+
+
+def apply_effects_that_fail(event: BlockEvent) -> None:
+    """Advance and then fail, in one transaction."""
+    with transaction.atomic(durable=True):
+        advance(consumer=CONSUMER, event=event)
+        _ = 1 // 0
+
+
+def test_an_event_that_another_worker_applied_is_refused(devnode: DevnodeProcess, wallet: MiningWallet):
+    wallet.mine(2)
+    follow(devnode.client, start_height=1)
+    connected = see_event(devnode.client, "later")
+    with pytest.raises(StaleEventError), transaction.atomic(durable=True):
+        advance(consumer=CONSUMER, event=connected)
+    devnode.client.invalidate_block(devnode.client.get_block_hash(1))
+    disconnected = see_event(devnode.client, CONSUMER)
+    with transaction.atomic(durable=True):
+        advance(consumer=CONSUMER, event=disconnected)
+    with pytest.raises(StaleEventError), transaction.atomic(durable=True):
+        advance(consumer=CONSUMER, event=disconnected)
+
+
+def test_another_network_is_refused(devnode: DevnodeProcess, settings: Settings):
+    settings.CADASTRE_NETWORK = "signet"
+    with pytest.raises(NetworkError, match="signet"):
+        next_event(node=devnode.client, consumer=CONSUMER, start_height=0)
+    settings.CADASTRE_NETWORK = "nonsense"
+    with pytest.raises(NetworkError, match="nonsense"):
+        next_event(node=devnode.client, consumer=CONSUMER, start_height=0)
+
+
+def test_finds_the_hash_of_a_followed_height(devnode: DevnodeProcess, wallet: MiningWallet):
+    hashes = wallet.mine(2)
+    follow(devnode.client, start_height=1)
+    assert get_block_hash_at(CONSUMER, 1) == hashes[0]
+    with pytest.raises(BlockNotFollowedError):
+        get_block_hash_at(CONSUMER, 0)

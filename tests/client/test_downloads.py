@@ -1,0 +1,222 @@
+"""Downloads over real sockets: resumed, checked, and named only when everything is right."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+
+from client.age.files import begin_for_x25519, encrypt_bytes
+from client.age.recipients import get_recipient
+from client.api import Api
+from client.connections import Server
+from client.downloads import Downloaded, download, get_offer
+from client.errors import (
+    BlobMismatchError,
+    ClientError,
+    ManifestMismatchError,
+    OutputExistsError,
+    PaymentRequiredError,
+    PlaintextMismatchError,
+    PriceAboveMaxError,
+    PriceNotAcceptedError,
+    SealMismatchError,
+    ServerUnavailableError,
+)
+from client.links import Link
+from client.manifest import Manifest, ManifestFile, encrypt_manifest
+from client.progress import Progress
+from client.seals import compute_seal
+from storage.digest import digest_stream
+from tests.client.doubles import TOKEN, Double
+
+SECRET = bytes(range(32))
+PLAINTEXT = b"".join(hashlib.sha256(number.to_bytes(4)).digest() for number in range(6000))
+
+
+def make_link(
+    double: Double,
+    *,
+    payload: bytes = PLAINTEXT,
+    files: tuple[tuple[str, bytes], ...] = (("song.flac", PLAINTEXT),),
+    padding: int = 0,
+    price_msat: int = 0,
+) -> Link:
+    blob = encrypt_bytes(begin_for_x25519(get_recipient(SECRET)), payload)
+    digest = digest_stream(io.BytesIO(blob))
+    entries = tuple(ManifestFile(name, "audio/flac", len(data), hashlib.sha256(data).digest()) for name, data in files)
+    sealed = encrypt_manifest(Manifest(entries, digest.length, digest.root, padding), SECRET)
+    manifest_sha256 = hashlib.sha256(sealed).digest()
+    seal = compute_seal(secret=SECRET, manifest_sha256=manifest_sha256)
+    link_id = double.add_link(blob, sealed, root=digest.root, seal=seal, price_msat=price_msat)
+    return Link(double.url, link_id, SECRET, manifest_sha256)
+
+
+def get(api: Api, link: Link, output: Path, *, price_max_msat: int = 0) -> Downloaded:
+    progress = Progress("", 0, is_silent=True)
+    return download(api, get_offer(api, link), output, price_max_msat=price_max_msat, progress=progress)
+
+
+def tamper(double: Double, link: Link, place: int) -> None:
+    blob = bytearray(double.blobs[link.id])
+    blob[place] ^= 1
+    double.blobs[link.id] = bytes(blob)
+
+
+def test_fetches_the_bytes_that_were_encrypted(double: Double, api: Api, tmp_path: Path):
+    done = get(api, make_link(double), tmp_path)
+    assert done.path == tmp_path / "song.flac"
+    assert done.path.read_bytes() == PLAINTEXT
+    assert list(tmp_path.iterdir()) == [done.path]
+
+
+def test_cuts_a_folder_and_its_padding(double: Double, api: Api, tmp_path: Path):
+    files = (("album/1.flac", b"one"), ("album/b/2.flac", b""), ("album/c.txt", PLAINTEXT))
+    link = make_link(double, files=files, payload=b"one" + PLAINTEXT + bytes(70000), padding=70000)
+    get(api, link, tmp_path)
+    assert {
+        str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
+    } == dict(files)
+
+
+@pytest.mark.parametrize("cut_at", [0, 1, 216, 65768, 131304, 190000])
+def test_resumes_a_cut_download_and_pays_once(double: Double, api: Api, tmp_path: Path, cut_at: int):
+    link = make_link(double, price_msat=5)
+    double.balance_msat, double.cut_content_at = 5, cut_at
+    with pytest.raises(ServerUnavailableError):
+        get(api, link, tmp_path, price_max_msat=5)
+    assert not (tmp_path / "song.flac").exists()
+    double.balance_msat = 5
+
+    get(api, link, tmp_path, price_max_msat=5)
+
+    assert (tmp_path / "song.flac").read_bytes() == PLAINTEXT
+    assert double.transfers == [5, 0]
+    if cut_at:
+        assert f"'Range': 'bytes={cut_at}-'" in double.seen[-1]
+
+
+def test_one_run_outlasts_a_cut(double: Double, tmp_path: Path):
+    link = make_link(double)
+    double.cut_content_at = 1000
+    server = Server(double.url, token=TOKEN, sleep=lambda _: None)
+    get(Api(server), link, tmp_path)
+    server.close()
+    assert (tmp_path / "song.flac").read_bytes() == PLAINTEXT
+
+
+def test_a_server_that_ignores_the_range_sends_everything_again(double: Double, api: Api, tmp_path: Path):
+    link = make_link(double)
+    double.cut_content_at, double.ignores_range = 1000, True
+    with pytest.raises(ServerUnavailableError):
+        get(api, link, tmp_path)
+    get(api, link, tmp_path)
+    assert (tmp_path / "song.flac").read_bytes() == PLAINTEXT
+
+
+@pytest.mark.parametrize("place", [0, 30, 150, 220, 65768, 131303, -1])
+def test_writes_nothing_if_a_byte_of_the_blob_was_changed(double: Double, api: Api, tmp_path: Path, place: int):
+    link = make_link(double)
+    tamper(double, link, place)
+    with pytest.raises(BlobMismatchError):
+        get(api, link, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writes_nothing_if_the_server_changed_the_digest_too(double: Double, api: Api, tmp_path: Path):
+    link = make_link(double)
+    tamper(double, link, 70000)
+    double.links[link.id]["sha256"] = f"sha256:{hashlib.sha256(double.blobs[link.id]).hexdigest()}"
+    with pytest.raises(BlobMismatchError):
+        get(api, link, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writes_nothing_if_the_plaintext_is_not_the_listed_one(double: Double, api: Api, tmp_path: Path):
+    link = make_link(double, payload=PLAINTEXT[:-1] + b"x")
+    with pytest.raises(PlaintextMismatchError):
+        get(api, link, tmp_path)
+    assert not (tmp_path / "song.flac").exists()
+
+
+@pytest.mark.parametrize(
+    ("payload", "padding"),
+    [(PLAINTEXT + b"x", 0), (PLAINTEXT[:-1], 0), (PLAINTEXT, 1), (PLAINTEXT + b"\0x", 2), (PLAINTEXT + b"\0\0", 1)],
+)
+def test_writes_nothing_if_the_payload_has_another_length(
+    double: Double, api: Api, tmp_path: Path, payload: bytes, padding: int
+):
+    link = make_link(double, payload=payload, padding=padding)
+    with pytest.raises(PlaintextMismatchError):
+        get(api, link, tmp_path)
+    assert not (tmp_path / "song.flac").exists()
+
+
+def test_refuses_a_swapped_manifest_before_paying(double: Double, api: Api):
+    link = make_link(double)
+    double.manifests[link.id] = double.manifests[make_link(double).id]
+    with pytest.raises(ManifestMismatchError):
+        get_offer(api, link)
+
+
+def test_refuses_a_swapped_blob_before_paying(double: Double, api: Api):
+    link = make_link(double)
+    double.links[link.id]["root"] = "sha256:" + "00" * 32
+    with pytest.raises(BlobMismatchError):
+        get_offer(api, link)
+
+
+def test_refuses_a_foreign_seal_before_paying(double: Double, api: Api):
+    link = make_link(double)
+    double.links[link.id]["seal"] = "00" * 32
+    with pytest.raises(SealMismatchError):
+        get_offer(api, link)
+
+
+def test_overwrites_nothing_and_pays_nothing_for_it(double: Double, api: Api, tmp_path: Path):
+    (tmp_path / "song.flac").write_text("mine")
+    with pytest.raises(OutputExistsError):
+        get(api, make_link(double), tmp_path)
+    assert (tmp_path / "song.flac").read_text() == "mine"
+    assert double.transfers == []
+
+
+def test_asks_for_nothing_above_the_agreed_price(double: Double, api: Api, tmp_path: Path):
+    double.balance_msat = 100
+    with pytest.raises(PriceNotAcceptedError):
+        get(api, make_link(double, price_msat=6), tmp_path, price_max_msat=5)
+    assert double.balance_msat == 100
+
+
+def test_a_price_raised_after_the_offer_is_refused_by_the_server(double: Double, api: Api, tmp_path: Path):
+    link = make_link(double, price_msat=5)
+    double.balance_msat = 100
+    offer = get_offer(api, link)
+    double.links[link.id]["price"] = {"amount_msat": 6}
+    with pytest.raises(PriceAboveMaxError):
+        download(api, offer, tmp_path, price_max_msat=5, progress=Progress("", 0, is_silent=True))
+    assert double.balance_msat == 100
+
+
+def test_says_that_payment_is_required(double: Double, api: Api, tmp_path: Path):
+    with pytest.raises(PaymentRequiredError):
+        get(api, make_link(double, price_msat=6), tmp_path, price_max_msat=6)
+
+
+def test_keeps_the_ciphertext_on_request(double: Double, api: Api, tmp_path: Path):
+    link = make_link(double)
+    progress = Progress("", 0, is_silent=True)
+    kept = tmp_path / "blob.age"
+    download(api, get_offer(api, link), tmp_path, price_max_msat=0, progress=progress, ciphertext_path=kept)
+    assert kept.read_bytes() == double.blobs[link.id]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("length", "1"), ("length", True), ("sha256", "00"), ("root", None), ("seal", "0"), ("price", {}), ("payees", {})],
+)
+def test_a_malformed_answer_is_an_error_of_ours(double: Double, api: Api, name: str, value: object):
+    link = make_link(double)
+    double.links[link.id][name] = value
+    with pytest.raises(ClientError):
+        get_offer(api, link)

@@ -1,0 +1,184 @@
+"""Anchoring on a real chain: the states, the stored bytes, restarts and reorganisations."""
+
+from collections.abc import Callable
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from chain.transactions import parse_transaction
+from registry.errors import AnchorFundsError, AnchorKeyMissingError
+from registry.models import Anchor, AnchorTransaction, Batch
+from registry.proof.transactions import read_anchor
+from registry.services import anchors
+from registry.services.batches import seal_batch
+from registry.services.following import follow_chain
+from tests.factories.registry import make_document_record
+from tests.nodes import DevnodeProcess
+from tests.registry.conftest import NOW, FoundedRegister
+
+
+def seal() -> Batch:
+    """Seal a batch of one record."""
+    make_document_record(now=NOW)
+    return seal_batch(now=NOW)
+
+
+def send(founded: FoundedRegister) -> int:
+    """Run the sweep once."""
+    return anchors.send_anchors(node=founded.node, now=NOW)
+
+
+def test_an_anchor_goes_from_broadcast_to_final(founded: FoundedRegister):
+    batch = seal()
+
+    assert send(founded) == 1
+    anchor = Anchor.objects.get(batch=batch)
+    assert anchor.state == Anchor.State.BROADCAST
+    founded.mine(1)
+    anchor.refresh_from_db()
+    assert anchor.state == Anchor.State.MINED
+    founded.mine(4)
+    anchor.refresh_from_db()
+    assert anchor.state == Anchor.State.MINED
+    founded.mine(1)
+    anchor.refresh_from_db()
+    assert anchor.state == Anchor.State.FINAL
+
+
+def test_the_transaction_has_the_anchors_grammar(founded: FoundedRegister):
+    batch = seal()
+    send(founded)
+
+    raw = bytes(Anchor.objects.get(batch=batch).current.raw)
+
+    parsed = parse_transaction(raw)
+    assert read_anchor(raw).commitment == bytes(batch.commitment)
+    assert (parsed.inputs[0].txid, parsed.inputs[0].vout) == (
+        founded.register.first_txid,
+        founded.register.first_vout,
+    )
+    assert (parsed.version, parsed.inputs[0].sequence) == (2, 0xFFFFFFFD)
+    assert parsed.lock_time == founded.node.get_block_count()
+
+
+def test_the_next_anchor_spends_the_last_ones_continuation(founded: FoundedRegister):
+    first = seal()
+    send(founded)
+    founded.mine(1)
+    second = seal()
+
+    send(founded)
+
+    txid = Anchor.objects.get(batch=first).current.txid
+    spent = parse_transaction(bytes(Anchor.objects.get(batch=second).current.raw)).inputs
+    assert [(item.txid, item.vout) for item in spent] == [(txid, 0)]
+
+
+def test_only_one_anchor_is_in_flight(founded: FoundedRegister):
+    seal()
+    send(founded)
+    seal()
+
+    assert send(founded) == 0
+    assert Anchor.objects.count() == 1
+    founded.mine(1)
+    assert send(founded) == 1
+
+
+def test_a_restart_sends_the_same_bytes(founded: FoundedRegister):
+    batch = seal()
+    anchor = anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
+    raw = bytes(anchor.current.raw)
+
+    assert send(founded) == 1
+    assert AnchorTransaction.objects.count() == 1
+    assert bytes(AnchorTransaction.objects.get().raw) == raw
+    assert founded.node.get_mempool_entry(anchor.current.txid) is not None
+
+
+def test_an_anchor_that_was_mined_unseen_is_not_sent_twice(founded: FoundedRegister):
+    batch = seal()
+    anchor = anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
+    founded.node.send_raw_transaction(bytes(anchor.current.raw))
+    founded.wallet.mine(1)
+
+    assert send(founded) == 0
+    follow_chain(node=founded.node, now=NOW)
+    anchor.refresh_from_db()
+    assert anchor.state == Anchor.State.MINED
+
+
+def test_two_workers_sign_one_anchor(founded: FoundedRegister):
+    batch = seal()
+
+    first = anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
+    second = anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
+
+    assert first.id == second.id
+    assert AnchorTransaction.objects.count() == 1
+
+
+def test_a_reorganisation_makes_a_final_anchor_broadcast_again(founded: FoundedRegister):
+    batch = seal()
+    send(founded)
+    first_block, *_ = founded.mine(6)
+    anchor = Anchor.objects.get(batch=batch)
+    assert anchor.state == Anchor.State.FINAL
+
+    founded.node.invalidate_block(first_block)
+    follow_chain(node=founded.node, now=NOW)
+
+    anchor.refresh_from_db()
+    assert (anchor.state, anchor.height, anchor.block_hash) == (Anchor.State.BROADCAST, None, "")
+    send(founded)
+    founded.mine(1)
+    anchor.refresh_from_db()
+    assert anchor.state == Anchor.State.MINED
+
+
+def test_a_node_that_forgot_the_mempool_gets_the_anchor_again(
+    devnode: DevnodeProcess, found: Callable[[DevnodeProcess], FoundedRegister], settings: Settings
+):
+    founded = found(devnode)
+    batch = seal()
+    send(founded)
+    txid = Anchor.objects.get(batch=batch).current.txid
+    devnode.kill()
+    devnode.start()
+    node = devnode.client
+    assert node.get_mempool_entry(txid) is None
+
+    assert anchors.send_anchors(node=node, now=NOW) == 1
+    assert node.get_mempool_entry(txid) is not None
+
+
+def test_says_when_the_funds_do_not_pay_for_another_anchor(founded: FoundedRegister, settings: Settings):
+    batch = seal()
+    founded.register.first_value_sat = 400
+    founded.register.save()
+    batch.register.refresh_from_db()
+
+    with pytest.raises(AnchorFundsError, match="400 sat left"):
+        anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
+    assert not Anchor.objects.exists()
+
+
+def test_says_when_there_is_no_anchor_key(founded: FoundedRegister, settings: Settings):
+    seal()
+    settings.CADASTRE_ANCHOR_KEY = ""
+
+    with pytest.raises(AnchorKeyMissingError):
+        send(founded)
+
+
+def test_a_refused_transaction_stays_stored_and_is_reported(founded: FoundedRegister, caplog):
+    batch = seal()
+    anchor = anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
+    raw = bytearray(anchor.current.raw)
+    raw[-10] ^= 1
+    AnchorTransaction.objects.filter(id=anchor.current_id).update(raw=bytes(raw))
+
+    assert send(founded) == 0
+    anchor.refresh_from_db()
+    assert anchor.state == Anchor.State.SIGNED
+    assert "was refused" in caplog.text

@@ -1,0 +1,57 @@
+"""Who may ask. Nothing is allowed unless a view says so."""
+
+from typing import TYPE_CHECKING
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from users.models import ApiToken
+from users.scopes import Scope
+
+if TYPE_CHECKING:
+    # Django REST framework's views load the default permission, this module, while they are being imported.
+    from rest_framework.views import APIView
+
+
+class Denied(BasePermission):
+    """Nobody: the default, so that a view that names no permission is closed."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - the hook's signature is fixed
+        """Refuse."""
+        return False
+
+
+class Public(BasePermission):
+    """Everybody, with or without a token."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - the hook's signature is fixed
+        """Allow."""
+        return True
+
+
+class Authenticated(BasePermission):
+    """Whoever has a token, whatever its scopes."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - the hook's signature is fixed
+        """Allow a request that carries an accepted token."""
+        return isinstance(request.auth, ApiToken)
+
+
+def HasScope(name: str) -> type[BasePermission]:  # noqa: N802 - it stands where Django REST framework expects a class
+    """Return the permission that requires a token with this scope.
+
+    Raises ValueError if there is no such scope.
+    """
+    scope = Scope(name)
+
+    class HasThisScope(BasePermission):
+        """Whoever has a token with the scope."""
+
+        message = f"The token needs the scope {scope}."
+        code = "scope-missing"
+
+        def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - the hook's signature is fixed
+            """Allow a request whose token carries the scope."""
+            return isinstance(request.auth, ApiToken) and scope in request.auth.scopes
+
+    return HasThisScope

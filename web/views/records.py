@@ -1,0 +1,77 @@
+"""The pages of the register: home, records, batches, search, status."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from registry.errors import RecordNotFoundError
+from web.pages import render_page
+from web.selectors.facts import get_register_facts, get_status
+from web.selectors.records import (
+    BatchNotFoundError,
+    get_batch_view,
+    get_newest_records,
+    get_record_view,
+)
+from web.selectors.search import search
+
+
+@require_safe
+def show_home(request: HttpRequest) -> HttpResponse:
+    """Explain the system, with live facts from the register."""
+    return render_page(request, "web/home.html", {"facts": get_register_facts()})
+
+
+@require_safe
+def list_newest(request: HttpRequest) -> HttpResponse:
+    """Show the newest records, or those before the one that `before` names."""
+    before = request.GET.get("before")
+    try:
+        cursor = UUID(before) if before else None
+    except ValueError as error:
+        raise Http404 from error
+    return render_page(request, "web/records.html", {"records": get_newest_records(before=cursor), "before": before})
+
+
+@require_safe
+def show_record(request: HttpRequest, record_id: UUID) -> HttpResponse:
+    """Show one record and its way into Bitcoin."""
+    try:
+        view = get_record_view(record_id, now=timezone.now())
+    except RecordNotFoundError as error:
+        raise Http404 from error
+    return render_page(request, "web/record.html", {"view": view})
+
+
+@require_safe
+def show_batch(request: HttpRequest, seq: int) -> HttpResponse:
+    """Show one batch, its anchor, and its records from the index `from` on."""
+    start = request.GET.get("from", "")
+    if start and not (start.isascii() and start.isdecimal() and len(start) < 19):  # noqa: PLR2004  below 2**63
+        raise Http404
+    try:
+        view = get_batch_view(seq, from_index=int(start) if start else None)
+    except (BatchNotFoundError, OverflowError) as error:
+        raise Http404 from error
+    return render_page(request, "web/batch.html", {"view": view})
+
+
+@require_safe
+def show_search(request: HttpRequest) -> HttpResponse:
+    """Lead to what was searched for, or show all that was found."""
+    text = request.GET.get("q", "")
+    found = search(text)
+    if len(found.records) == 1 and not found.batches:
+        return redirect("record", record_id=found.records[0].record.id)
+    if len(found.batches) == 1 and not found.records:
+        return redirect("batch", seq=found.batches[0].seq)
+    return render_page(request, "web/search.html", {"text": text.strip(), "found": found})
+
+
+@require_safe
+def show_status(request: HttpRequest) -> HttpResponse:
+    """Show how long rows have waited for their sweeps."""
+    return render_page(request, "web/status.html", {"status": get_status(now=timezone.now())})
