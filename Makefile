@@ -14,7 +14,7 @@ help: ## Show this list
 	@echo "Installing the locked packages into .venv ..."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable . 2>&1 | grep -v -e Warning -e "^ " -e "^$$" || true; test -x $(BIN)/cadastre
 	@touch $@
 
 demo: .venv/installed ## Run the main job end to end, on a real regtest chain

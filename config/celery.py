@@ -7,12 +7,12 @@ from celery import Celery
 from celery.signals import worker_init
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from kombu.transport.sqlalchemy import Transport
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-# The SQLAlchemy transport takes its polling interval from the class; in transport options it raises TypeError.
-Transport.polling_interval = 0.2
+EMBEDDED = "embedded"
+TRANSPORT_ALIASES[EMBEDDED] = "config.embedded_broker:Transport"
 
 SWEEPS = (
     "storage.expire_uploads",
@@ -59,7 +59,7 @@ def refuse_prefork_without_a_server(sender: Any = None, **_: Any) -> None:
 
     Killing an idle prefork child there leaves the pool stuck for ever. Raises ImproperlyConfigured.
     """
-    is_embedded = settings.CADASTRE_BROKER_URL.startswith("sqla+")
+    is_embedded = settings.CADASTRE_BROKER_URL.startswith((f"{EMBEDDED}+", "sqla+"))
     if is_embedded and "prefork" in str(getattr(sender, "pool_cls", "")):
         raise ImproperlyConfigured(
             "The embedded broker needs --pool threads; prefork needs Redis or RabbitMQ."

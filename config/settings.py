@@ -96,7 +96,7 @@ CADASTRE_PAYOUT_APPROVAL_SAT = env.integer("CADASTRE_PAYOUT_APPROVAL_SAT", 10_00
 # --- Celery ---
 CADASTRE_SWEEP_SECONDS = env.integer("CADASTRE_SWEEP_SECONDS", 5, minimum=1)
 CADASTRE_BROKER_URL = env.text(
-    "CADASTRE_BROKER_URL", None if IS_PRODUCTION else f"sqla+sqlite:///{CADASTRE_VAR_DIR}/broker.sqlite3"
+    "CADASTRE_BROKER_URL", None if IS_PRODUCTION else f"embedded+sqlite:///{CADASTRE_VAR_DIR}/broker.sqlite3"
 )
 
 # --- Django ---

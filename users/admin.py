@@ -39,9 +39,9 @@ class ApiTokenAdmin(ReadOnlyAdmin[ApiToken]):
             try:
                 revoke_token_as_staff(token_id=token.id, now=timezone.now())
             except UsersError as error:
-                self.message_user(request, f"{token}: {error}", messages.ERROR)
+                self.message_user(request, f"The token {token}: {error}", messages.ERROR)
             else:
-                self.message_user(request, f"{token}: revoked.", messages.SUCCESS)
+                self.message_user(request, f"The token {token} was revoked.", messages.SUCCESS)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Whether the person may revoke: the rows are read-only, so Django's change permission is asked directly."""

@@ -1,4 +1,4 @@
-"""Draws a hash as a plan of parcels, so that the eye can tell two records apart. It is an ornament: it proves nothing."""
+"""Draws a hash as a plan of parcels, so that the eye tells two records apart: an ornament that proves nothing."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -39,9 +39,7 @@ def draw_plat(seed: bytes) -> tuple[Parcel, ...]:
         parcels.remove(largest)
         parcels.extend(_divide(largest, first, second))
     parcels.sort()
-    return tuple(
-        Parcel(corners, seed[PARCELS + position] % TONES) for position, corners in enumerate(parcels)
-    )
+    return tuple(Parcel(corners, seed[PARCELS + position] % TONES) for position, corners in enumerate(parcels))
 
 
 def measure_area(corners: tuple[Point, ...]) -> int:

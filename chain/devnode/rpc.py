@@ -111,7 +111,7 @@ def _run(node: DevelopmentNode | None, request: dict[str, Any]) -> Any:  # noqa:
         message = "Missing method" if method is None else "Method must be a string"
         raise RpcError(RPC_INVALID_REQUEST, message)
     if node is None:
-        raise RpcError(RPC_IN_WARMUP, "Loading the block log…")
+        raise RpcError(RPC_IN_WARMUP, "The node is starting or stopping")
     call = _CALLS.get(method)
     if call is None:
         raise RpcError(RPC_METHOD_NOT_FOUND, "Method not found")

@@ -135,7 +135,7 @@ def _send(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
             # (oldest_unanchored_seconds), never as silence.
             logger.error("anchor %s was refused: %s", current.txid, error)  # noqa: TRY400  the node's words suffice
             return False
-    Anchor.objects.filter(id=anchor.id, state=Anchor.State.SIGNED).update(
-        state=Anchor.State.BROADCAST, changed_at=now
-    )
+    with transaction.atomic(durable=True):
+        signed = Anchor.objects.filter(id=anchor.id, state=Anchor.State.SIGNED)
+        signed.update(state=Anchor.State.BROADCAST, changed_at=now)
     return is_sent

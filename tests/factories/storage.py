@@ -2,7 +2,6 @@
 
 import io
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
@@ -23,12 +22,17 @@ def digest(content: bytes) -> Digest:
     return digest_stream(io.BytesIO(content))
 
 
-def make_blob(content: bytes = CONTENT, *, now: datetime = NOW, **fields: Any) -> Blob:
+def make_blob(content: bytes = CONTENT, *, now: datetime = NOW, erased_at: datetime | None = None) -> Blob:
     """Return a blob whose bytes are in the storage."""
     found = digest(content)
     name = storages["blobs"].save(get_storage_name(found.sha256), ContentFile(content))
     return Blob.objects.create(
-        sha256=found.sha256, length=found.length, root=found.root, storage_name=name, created_at=now, **fields
+        sha256=found.sha256,
+        length=found.length,
+        root=found.root,
+        storage_name=name,
+        created_at=now,
+        erased_at=erased_at,
     )
 
 
@@ -46,16 +50,21 @@ def make_upload(owner: User, content: bytes = CONTENT, *, received: int = 0, now
     return upload
 
 
-def make_link(owner: User, *, blob: Blob | None = None, price_msat: int = 0, now: datetime = NOW, **fields: Any) -> Link:
+def make_link(
+    owner: User,
+    *,
+    blob: Blob | None = None,
+    price_msat: int = 0,
+    now: datetime = NOW,
+    disabled_at: datetime | None = None,
+) -> Link:
     """Return a link to a blob, by default a new one with CONTENT."""
     return Link.objects.create(
-        **{
-            "blob": blob or make_blob(now=now),
-            "owner": owner,
-            "price_msat": price_msat,
-            "manifest": MANIFEST,
-            "seal": bytes(32),
-            "created_at": now,
-            **fields,
-        }
+        blob=blob or make_blob(now=now),
+        owner=owner,
+        price_msat=price_msat,
+        manifest=MANIFEST,
+        seal=bytes(32),
+        created_at=now,
+        disabled_at=disabled_at,
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from django.test import Client
 
@@ -13,9 +12,9 @@ from users.services.tokens import create_token
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
-def make_user(username: str = "bob", **fields: Any) -> User:
+def make_user(username: str = "bob", *, is_active: bool = True, is_staff: bool = False) -> User:
     """Return a user without a password, for hashing one takes long."""
-    user = User(username=username, **fields)
+    user = User(username=username, is_active=is_active, is_staff=is_staff)
     user.set_unusable_password()
     user.save()
     return user

@@ -33,13 +33,18 @@ def alice():
 
 
 @pytest.fixture
+def uploader():
+    return make_user("uploader")
+
+
+@pytest.fixture
 def reviewer():
     return make_user("reviewer", is_staff=True)
 
 
-def test_a_claim_is_registered_and_moves_no_policy(alice):
-    record = make_record(now=NOW)
-    holder = make_holder(user=alice, now=NOW)
+def test_a_claim_is_registered_and_moves_no_policy(alice, uploader):
+    record = make_record(uploader, now=NOW)
+    holder = make_holder(alice, now=NOW)
 
     claim = submit_claim(
         user=alice,
@@ -63,35 +68,35 @@ def test_a_claim_is_registered_and_moves_no_policy(alice):
     assert SplitPolicy.objects.filter(work=record.work).count() == 1
 
 
-def test_carol_cannot_claim_for_a_holder_that_she_is_not_a_member_of(alice):
-    record = make_record(now=NOW)
-    holder = make_holder(user=alice, now=NOW)
+def test_carol_cannot_claim_for_a_holder_that_she_is_not_a_member_of(alice, uploader):
+    record = make_record(uploader, now=NOW)
+    holder = make_holder(alice, now=NOW)
 
     with pytest.raises(HolderNotFoundError):
-        make_claim(user=make_user("carol"), holder=holder, record=record, now=NOW)
+        make_claim(make_user("carol"), holder=holder, record=record, now=NOW)
     assert not Claim.objects.exists()
 
 
 def test_refuses_a_claim_on_a_record_that_embodies_no_work(alice):
-    holder = make_holder(user=alice, now=NOW)
+    holder = make_holder(alice, now=NOW)
 
     with pytest.raises(RecordNotFoundError):
-        make_claim(user=alice, holder=holder, record=make_document_record(now=NOW), now=NOW)
+        make_claim(alice, holder=holder, record=make_document_record(now=NOW), now=NOW)
 
 
-def test_refuses_a_second_active_claim_of_the_same_holder(alice):
-    record = make_record(now=NOW)
-    holder = make_holder(user=alice, now=NOW)
-    make_claim(user=alice, holder=holder, record=record, now=NOW)
+def test_refuses_a_second_active_claim_of_the_same_holder(alice, uploader):
+    record = make_record(uploader, now=NOW)
+    holder = make_holder(alice, now=NOW)
+    make_claim(alice, holder=holder, record=record, now=NOW)
 
     with pytest.raises(ClaimExistsError):
-        make_claim(user=alice, holder=holder, record=record, now=NOW)
+        make_claim(alice, holder=holder, record=record, now=NOW)
     assert Claim.objects.count() == 1
 
 
-def test_an_approved_claim_starts_a_policy_from_then_on(alice, reviewer):
-    record = make_record(now=NOW)
-    claim = make_claim(user=alice, holder=make_holder(user=alice, now=NOW), record=record, now=NOW, share_ppm=600_000)
+def test_an_approved_claim_starts_a_policy_from_then_on(alice, reviewer, uploader):
+    record = make_record(uploader, now=NOW)
+    claim = make_claim(alice, holder=make_holder(alice, now=NOW), record=record, now=NOW, share_ppm=600_000)
 
     policy = approve_claim(claim_id=claim.id, actor=reviewer, reason="The manuscript convinces.", now=LATER)
 
@@ -107,9 +112,9 @@ def test_an_approved_claim_starts_a_policy_from_then_on(alice, reviewer):
     assert record.work.title == claim.title
 
 
-def test_a_claim_is_approved_once(alice, reviewer):
-    record = make_record(now=NOW)
-    claim = make_claim(user=alice, holder=make_holder(user=alice, now=NOW), record=record, now=NOW)
+def test_a_claim_is_approved_once(alice, reviewer, uploader):
+    record = make_record(uploader, now=NOW)
+    claim = make_claim(alice, holder=make_holder(alice, now=NOW), record=record, now=NOW)
     approve_claim(claim_id=claim.id, actor=reviewer, reason="yes", now=LATER)
 
     with pytest.raises(ClaimStateError, match="approved, not submitted"):
@@ -117,13 +122,11 @@ def test_a_claim_is_approved_once(alice, reviewer):
     assert SplitPolicy.objects.filter(work=record.work).count() == 2
 
 
-def test_approvals_never_exceed_the_whole_of_a_work(alice, reviewer):
-    record = make_record(now=NOW)
+def test_approvals_never_exceed_the_whole_of_a_work(alice, reviewer, uploader):
+    record = make_record(uploader, now=NOW)
     bob = make_user("bob")
-    first = make_claim(
-        user=alice, holder=make_holder(user=alice, now=NOW), record=record, now=NOW, share_ppm=700_000
-    )
-    second = make_claim(user=bob, holder=make_holder(user=bob, now=NOW), record=record, now=NOW, share_ppm=300_001)
+    first = make_claim(alice, holder=make_holder(alice, now=NOW), record=record, now=NOW, share_ppm=700_000)
+    second = make_claim(bob, holder=make_holder(bob, now=NOW), record=record, now=NOW, share_ppm=300_001)
     approve_claim(claim_id=first.id, actor=reviewer, reason="yes", now=LATER)
 
     with pytest.raises(SharesExceedWholeError, match="by 1 ppm"):
@@ -132,16 +135,16 @@ def test_approvals_never_exceed_the_whole_of_a_work(alice, reviewer):
     assert second.state == Claim.State.SUBMITTED
 
 
-def test_nobody_decides_a_claim_that_they_gain_by(alice):
-    claim = make_claim(user=alice, holder=make_holder(user=alice, now=NOW), record=make_record(now=NOW), now=NOW)
+def test_nobody_decides_a_claim_that_they_gain_by(alice, uploader):
+    claim = make_claim(alice, holder=make_holder(alice, now=NOW), record=make_record(uploader, now=NOW), now=NOW)
 
     with pytest.raises(ReviewerConflictError):
         approve_claim(claim_id=claim.id, actor=alice, reason="mine", now=LATER)
 
 
-def test_a_rejected_claim_changes_no_policy(alice, reviewer):
-    record = make_record(now=NOW)
-    claim = make_claim(user=alice, holder=make_holder(user=alice, now=NOW), record=record, now=NOW)
+def test_a_rejected_claim_changes_no_policy(alice, reviewer, uploader):
+    record = make_record(uploader, now=NOW)
+    claim = make_claim(alice, holder=make_holder(alice, now=NOW), record=record, now=NOW)
 
     rejected = reject_claim(claim_id=claim.id, actor=reviewer, reason="no evidence", now=LATER)
 
@@ -150,18 +153,18 @@ def test_a_rejected_claim_changes_no_policy(alice, reviewer):
     assert ClaimEvent.objects.filter(claim=claim, reason="no evidence").exists()
 
 
-def test_a_withdrawn_claim_makes_room_for_another(alice):
-    record = make_record(now=NOW)
-    holder = make_holder(user=alice, now=NOW)
-    claim = make_claim(user=alice, holder=holder, record=record, now=NOW)
+def test_a_withdrawn_claim_makes_room_for_another(alice, uploader):
+    record = make_record(uploader, now=NOW)
+    holder = make_holder(alice, now=NOW)
+    claim = make_claim(alice, holder=holder, record=record, now=NOW)
 
     withdraw_claim(claim_id=claim.id, user=alice, now=LATER)
 
-    assert make_claim(user=alice, holder=holder, record=record, now=LATER).state == Claim.State.SUBMITTED
+    assert make_claim(alice, holder=holder, record=record, now=LATER).state == Claim.State.SUBMITTED
 
 
-def test_carol_cannot_withdraw_alices_claim(alice):
-    claim = make_claim(user=alice, holder=make_holder(user=alice, now=NOW), record=make_record(now=NOW), now=NOW)
+def test_carol_cannot_withdraw_alices_claim(alice, uploader):
+    claim = make_claim(alice, holder=make_holder(alice, now=NOW), record=make_record(uploader, now=NOW), now=NOW)
 
     with pytest.raises(ClaimNotFoundError):
         withdraw_claim(claim_id=claim.id, user=make_user("carol"), now=LATER)

@@ -27,11 +27,11 @@ UNPROCESSABLE = 422
 class ClaimAdmin(ReadOnlyAdmin[Claim]):
     """Claims as reviewers see them. Nothing can be edited: a claim only moves by a decision."""
 
-    list_display = ["title", "holder", "share", "basis", "state", "submitted_by", "submitted_at"]
-    list_filter = ["state", "basis", "submitted_at"]
-    list_select_related = ["holder", "work", "submitted_by"]
-    search_fields = ["title", "holder__name", "submitted_by__username", "=id", "=work__id", "=record__id"]
-    ordering = ["submitted_at", "id"]
+    list_display = ("title", "state", "holder", "share", "basis", "submitted_by", "submitted_at")
+    list_filter = ("state", "basis", "submitted_at")
+    list_select_related = ("holder", "work", "submitted_by")
+    search_fields = ("title", "holder__name", "submitted_by__username", "=id", "=work__id", "=record__id")
+    ordering = ("submitted_at", "id")
     actions = None
 
     @admin.display(description="share", ordering="share_ppm")
@@ -39,7 +39,7 @@ class ClaimAdmin(ReadOnlyAdmin[Claim]):
         """Return the claimed share in percent of what is left after fees."""
         return percent(claim.share_ppm, PPM_WHOLE)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Claim]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Claim]:  # noqa: ARG002  Django passes it
         """Return the claims with everything that a row shows."""
         return list_claims()
 
@@ -52,8 +52,8 @@ class ClaimAdmin(ReadOnlyAdmin[Claim]):
         self,
         request: HttpRequest,
         object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        form_url: str = "",  # noqa: ARG002  the hook's signature
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> HttpResponse:
         """Show a claim with the form that decides it."""
         if request.method not in {"GET", "HEAD"}:
@@ -88,9 +88,7 @@ class ClaimAdmin(ReadOnlyAdmin[Claim]):
             messages.success(request, text)
         return HttpResponseRedirect(reverse(f"{self.admin_site.name}:registry_claim_change", args=[claim_id]))
 
-    def _show(
-        self, request: HttpRequest, claim_id: UUID, form: DecisionForm, *, status: int = 200
-    ) -> HttpResponse:
+    def _show(self, request: HttpRequest, claim_id: UUID, form: DecisionForm, *, status: int = 200) -> HttpResponse:
         """Return the claim's page."""
         try:
             view = get_claim_view(claim_id, now=timezone.now())

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from registry.errors import ClaimNotFoundError
-from registry.models import Claim, ClaimEvent, SplitPolicy
+from registry.models import Claim, ClaimEvent, SplitLine, SplitPolicy
 from registry.rules.policies import PPM_WHOLE, ApprovedShare, PolicyLine, compute_lines
 from registry.selectors.terms import TermsLine, list_lines
 from storage.models import Link
@@ -111,15 +111,13 @@ def _name_line(line: PolicyLine, names: dict[UUID, str]) -> TermsLine:
         position=line.position,
         payee=line.payee,
         holder_id=line.holder_id,
-        name=names[line.holder_id] if line.holder_id else "",
+        name=names[line.holder_id] if line.holder_id else str(SplitLine.Payee(line.payee).label),
         fee_bp=line.fee_bp,
         share_ppm=line.share_ppm,
     )
 
 
-def _share_out_by_payee(
-    lines: Sequence[TermsLine], *, total_msat: int
-) -> dict[tuple[str, UUID | None], int]:
+def _share_out_by_payee(lines: Sequence[TermsLine], *, total_msat: int) -> dict[tuple[str, UUID | None], int]:
     """Return what each payee of a policy gets of an amount; a payee has at most one line."""
     if not lines:
         return {}

@@ -52,5 +52,7 @@ def _root() -> Path:
 def _read(path: Path) -> Document:
     heading, _, text = path.read_text(encoding="utf-8").partition("\n")
     return Document(
-        name=f"{path.parent.name}/{path.stem}", title=heading.removeprefix("#").strip(), text=text.strip("\n")
+        name=f"{path.parent.name}/{path.stem}",
+        title=heading.removeprefix("#").replace("`", "").strip(),
+        text=text.strip("\n"),
     )

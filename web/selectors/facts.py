@@ -11,16 +11,21 @@ from payouts.services.following import CONSUMER as PAYOUTS_CONSUMER
 from registry.models import Anchor, Batch, Claim, Record, Register
 from registry.selectors.batches import get_oldest_unanchored_at
 from registry.services.batches import CONSUMER as REGISTRY_CONSUMER
+from web.plats import Parcel, draw_plat
 
 
 @dataclass(frozen=True, slots=True)
 class RegisterFacts:
-    """What the register holds; the last anchor is the highest one in a block, None before the first."""
+    """What the register holds; the last anchor is the highest one in a block, None before the first.
+
+    `plat` draws its commitment.
+    """
 
     records: int
     anchored_batches: int
     last_anchor: Anchor | None
     transfers_settled: int
+    plat: tuple[Parcel, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,14 @@ def get_register_facts() -> RegisterFacts:
     last_batch = Batch.objects.order_by("-seq").first()
     sealed = last_batch.first_index + last_batch.size if last_batch else 0
     mined = Anchor.objects.filter(height__isnull=False)
+    last_anchor = mined.select_related("current", "batch").order_by("-batch__seq").first()
     settled = SettlementWindow.objects.filter(state=SettlementWindow.State.SETTLED).aggregate(total=Sum("count"))
     return RegisterFacts(
         records=sealed + Record.objects.filter(batch=None).count(),
         anchored_batches=mined.count(),
-        last_anchor=mined.select_related("current", "batch").order_by("-batch__seq").first(),
+        last_anchor=last_anchor,
         transfers_settled=int(settled["total"] or 0),
+        plat=draw_plat(bytes(last_anchor.batch.commitment)) if last_anchor else (),
     )
 
 

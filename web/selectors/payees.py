@@ -13,13 +13,6 @@ from payouts.rules.allocation import (
 )
 from registry.selectors.terms import TermsLine
 
-NAMES = {
-    "UPLOADER": "The uploader",
-    "AFFILIATE": "The affiliate",
-    "PLATFORM": "The platform",
-    "UNCLAIMED": "Kept until claimed",
-    "ESCROW": "Kept in escrow until a dispute is decided",
-}
 BAR_WIDTH = 1_000
 """Width of the bar that draws a policy, in its own units."""
 
@@ -51,7 +44,7 @@ def list_payees(lines: Iterable[TermsLine]) -> list[PayeeRow]:
         start += weight
         rows.append(
             PayeeRow(
-                name=line.name or NAMES[line.payee],
+                name=line.name,
                 payee=line.payee,
                 fee_bp=line.fee_bp,
                 share_ppm=line.share_ppm,
@@ -67,9 +60,7 @@ def list_payees(lines: Iterable[TermsLine]) -> list[PayeeRow]:
 def share_out(lines: Sequence[TermsLine], *, total_msat: int) -> tuple[int, ...]:
     """Return what each line gets of an amount, in msat: exactly the amount in all."""
     weights = weigh_lines(to_rule_lines(lines))
-    return give_out_remainders(
-        [accrue(Entitlement(), amount_msat=total_msat, weight=weight) for weight in weights]
-    )
+    return give_out_remainders([accrue(Entitlement(), amount_msat=total_msat, weight=weight) for weight in weights])
 
 
 def to_rule_lines(lines: Iterable[TermsLine]) -> list[PolicyLine]:

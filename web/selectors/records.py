@@ -1,6 +1,6 @@
 """What the pages of records and batches show."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -101,7 +101,7 @@ def get_batch_view(seq: int, *, from_index: int | None) -> BatchView:
     )
 
 
-def make_rows(records: Sequence[Record]) -> tuple[RecordRow, ...]:
+def make_rows(records: Iterable[Record]) -> tuple[RecordRow, ...]:
     """Return the rows of a list of records whose batch and anchor are loaded."""
     return tuple(
         RecordRow(record=record, state=get_state(record), plat=draw_plat(bytes(record.leaf))) for record in records
@@ -111,9 +111,7 @@ def make_rows(records: Sequence[Record]) -> tuple[RecordRow, ...]:
 def _make_list(found: Sequence[Record], *, cursor: Callable[[Record], str]) -> RecordList:
     """Return a page of at most PAGE_ROWS; one record more was read to know whether the list goes on."""
     shown = found[:PAGE_ROWS]
-    return RecordList(
-        rows=make_rows(shown), next_cursor=cursor(shown[-1]) if len(found) > PAGE_ROWS else None
-    )
+    return RecordList(rows=make_rows(shown), next_cursor=cursor(shown[-1]) if len(found) > PAGE_ROWS else None)
 
 
 def _find_policy(record: Record, *, now: datetime) -> SplitPolicy | None:

@@ -24,9 +24,9 @@ class Findings:
 
 
 def search(text: str) -> Findings:
-    """Return the records of an id or digest (with or without `sha256:`), or the batch of a leaf, root, commitment or txid.
+    """Return the records of an id, digest or leaf, and the batches of a root, commitment, transaction or block.
 
-    At most RESULTS_MAX of each.
+    A digest may stand behind `sha256:`. At most RESULTS_MAX of each.
     """
     text = text.strip().lower().removeprefix("sha256:")
     if re.fullmatch("[0-9a-f]{64}", text):

@@ -67,9 +67,7 @@ def list_path(record: Record) -> list[PathStep] | None:
     position = record.index - batch.first_index
     node = bytes(record.leaf)
     steps = []
-    for neighbour, is_left in zip(
-        merkle_path(leaves, position), path_sides(position, batch.size), strict=True
-    ):
+    for neighbour, is_left in zip(merkle_path(leaves, position), path_sides(position, batch.size), strict=True):
         node = sha256(neighbour + node if is_left else node + neighbour)
         steps.append(PathStep(is_left=is_left, neighbour=neighbour, node=node))
     return steps
@@ -128,9 +126,7 @@ def _view_block(anchor: Anchor, current: AnchorTransaction) -> BlockView | None:
         time=datetime.fromtimestamp(header.time, tz=UTC),
         merkle_root=display_hash(header.merkle_root),
         tx_index=current.block_index,
-        path_hashes=tuple(
-            display_hash(joined[at : at + HASH_BYTES]) for at in range(0, len(joined), HASH_BYTES)
-        ),
+        path_hashes=tuple(display_hash(joined[at : at + HASH_BYTES]) for at in range(0, len(joined), HASH_BYTES)),
         header_hex=header.raw.hex(),
         confirmations=max(0, tip.height - anchor.height + 1) if tip else 0,
     )

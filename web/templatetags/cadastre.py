@@ -1,5 +1,6 @@
 """How pages write hashes, amounts, shares, sizes and spans of time."""
 
+import json
 from datetime import datetime
 
 from django import template
@@ -29,6 +30,12 @@ def hash_code(value: str | bytes | memoryview) -> SafeString:
     return format_html(
         '<code class="hash">{}</code>', format_html_join("", "<span>{}</span><wbr>", ((group,) for group in groups))
     )
+
+
+@register.filter
+def as_json(value: object) -> str:
+    """Return a value of a record's details as JSON, a text without its quotes."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 @register.filter

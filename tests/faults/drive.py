@@ -1,0 +1,118 @@
+"""Kills a scenario at its first point, at its second, and so on until it completes, and checks each restart.
+
+`python -m tests.faults.drive SCENARIO` runs in a process of its own that never opens a database or starts a thread, so
+that it can fork: each child is a freshly started system.
+
+1. A child makes the scenario's starting state. Database and node are copied for every run.
+2. A child runs with the k-th point armed, and is killed there.
+3. Another child, the restart, runs to the end and checks that nothing is lost and nothing happened twice.
+4. When a run passes its end without reaching point k, every point has been tried.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.faults.points import POINTS
+from tests.nodes import DevnodeProcess
+
+ROUNDS_MAX = 60
+POINTS_MAX = 2_000
+KILLED = 9
+
+
+class Scenario:
+    """A part of the system's work, from a starting state to a goal."""
+
+    def prepare(self) -> None:
+        """Make the starting state, in the database and on the node."""
+        raise NotImplementedError
+
+    def sweep(self) -> None:
+        """Run the system's own sweeps once. Points count in here."""
+        raise NotImplementedError
+
+    def turn(self) -> None:
+        """Let the world go on: mine a block, for example."""
+        raise NotImplementedError
+
+    def is_done(self) -> bool:
+        """Return whether the goal is reached."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Check that nothing is lost and nothing happened twice."""
+        raise NotImplementedError
+
+
+def drive(make_scenario: Callable[[], Scenario], database_file: Path, node: DevnodeProcess) -> int:
+    """Try every point of a scenario and return how many there are. Raises SystemExit where one does not hold."""
+    template = Path(tempfile.mkdtemp(prefix="cadastre-template-", dir=database_file.parent))
+    node.start()
+    if _fork(make_scenario().prepare):
+        raise SystemExit("the starting state could not be made")
+    node.stop()
+    _copy(database_file, template)
+    shutil.copytree(node.directory, template / "node")
+    for point in range(1, POINTS_MAX):
+        _restore(template, database_file, node)
+        node.start()
+        scenario = make_scenario()
+        status = _fork(lambda: run(scenario, kill_at=point))  # noqa: B023  forked before the next turn
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == KILLED:
+            if _fork(lambda: run(scenario, kill_at=0)):  # noqa: B023
+                raise SystemExit(f"killed at point {point}, the restart does not hold")
+            node.stop()
+            continue
+        node.stop()
+        if status:
+            raise SystemExit(f"the run that was to be killed at point {point} failed before it")
+        return point - 1
+    raise SystemExit("the scenario never ended")
+
+
+def run(scenario: Scenario, *, kill_at: int) -> None:
+    """Sweep until the goal is reached, then check. Raises AssertionError if it is not reached."""
+    POINTS.arm(kill_at)
+    for _ in range(ROUNDS_MAX):
+        POINTS.rearm()
+        scenario.sweep()
+        POINTS.disarm()
+        if scenario.is_done():
+            # Once more: what is done must not be done again.
+            scenario.sweep()
+            scenario.check()
+            return
+        scenario.turn()
+    raise AssertionError("the goal was not reached")
+
+
+def _fork(work: Callable[[], None]) -> int:
+    """Do work in a child and return its wait status."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    try:
+        work()
+    except BaseException:  # noqa: BLE001  the child must not go on as a copy of its parent
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
+def _copy(database_file: Path, folder: Path) -> None:
+    for path in database_file.parent.glob(f"{database_file.name}*"):
+        shutil.copy2(path, folder / path.name)
+
+
+def _restore(template: Path, database_file: Path, node: DevnodeProcess) -> None:
+    for path in database_file.parent.glob(f"{database_file.name}*"):
+        path.unlink()
+    _copy(template / database_file.name, database_file.parent)
+    shutil.rmtree(node.directory)
+    shutil.copytree(template / "node", node.directory)

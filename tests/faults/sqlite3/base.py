@@ -1,0 +1,9 @@
+"""SQLite whose commits are points of the fault tests."""
+
+from django.db.backends.sqlite3 import base
+
+from tests.faults.guards import PointsAtCommits
+
+
+class DatabaseWrapper(PointsAtCommits, base.DatabaseWrapper):
+    """Django's backend with points."""

@@ -1,0 +1,205 @@
+"""Charging a transfer before its first byte, and refunding one that could not be served."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from payouts.errors import (
+    BalanceFrozenError,
+    PaymentRequiredError,
+    PriceAboveMaxError,
+    RefundError,
+    TransferNotFoundError,
+    WindowStateError,
+)
+from payouts.models import Balance, Entitlement, Microtransaction, Refund, SettlementWindow
+from payouts.services.charges import Charge, charge_transfer, count_served_bytes, refund_transfer
+from registry.errors import RecordNotReadyError
+from storage.errors import LinkNotFoundError
+from storage.models import Link
+from tests.factories.payouts import NOW, fund_reader, get_balance_msat, get_record, make_link, make_user
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+Reason = Microtransaction.Reason
+LATER = NOW + timedelta(hours=1)
+
+
+@pytest.fixture
+def bob() -> User:
+    return make_user("bob")
+
+
+@pytest.fixture
+def carol() -> User:
+    """A reader with 10,000 msat."""
+    user = make_user("carol")
+    fund_reader(user, 10)
+    return user
+
+
+@pytest.fixture
+def link(bob: User) -> Link:
+    return make_link(owner=bob, price_msat=1_500)
+
+
+def charge(payer: User | None, link: Link, *, price_max_msat: int | None = None, now=NOW) -> Charge:
+    """Charge a transfer in the plainest way."""
+    return charge_transfer(payer=payer, link_id=link.id, territory=None, price_max_msat=price_max_msat, now=now)
+
+
+def test_a_charge_takes_the_price_and_writes_what_it_was_charged_under(carol: User, link: Link):
+    result = charge_transfer(
+        payer=carol, link_id=link.id, territory="FR", price_max_msat=1_500, now=NOW, nonce_sha256=b"\7" * 32
+    )
+    row = Microtransaction.objects.get()
+    record = get_record(link)
+    assert get_balance_msat(carol) == 8_500
+    assert (result.transfer_id, result.amount_msat, result.reason) == (row.id, 1_500, Reason.PRICE)
+    assert (row.record_id, row.work_id, row.policy_id) == (record.id, record.work_id, result.terms.policy_id)
+    assert (row.payer_id, row.uploader_id, row.affiliate_id) == (carol.id, link.owner_id, None)
+    assert (row.window, row.amount_msat, bytes(row.nonce_sha256)) == (0, 1_500, b"\7" * 32)
+
+
+def test_a_double_click_pays_once(carol: User, link: Link):
+    first, second = charge(carol, link), charge(carol, link)
+    assert (second.amount_msat, second.reason) == (0, Reason.ENTITLED)
+    assert second.entitlement_id == first.entitlement_id
+    assert get_balance_msat(carol) == 8_500
+    assert Microtransaction.objects.count() == 2
+
+
+def test_a_repeat_is_free_until_its_entitlement_ends(carol: User, link: Link, settings: Settings):
+    charge(carol, link)
+    ends = timedelta(seconds=settings.CADASTRE_ENTITLEMENT_SECONDS)
+    assert charge(carol, link, now=NOW + ends - timedelta(seconds=1)).reason == Reason.ENTITLED
+    assert charge(carol, link, now=NOW + ends).reason == Reason.PRICE
+    assert list(Entitlement.objects.order_by("number").values_list("number", flat=True)) == [0, 1]
+
+
+def test_a_repeat_is_paid_again_once_three_lengths_were_served(carol: User, link: Link):
+    first = charge(carol, link)
+    assert first.entitlement_id is not None
+    count_served_bytes(entitlement_id=first.entitlement_id, served_bytes=2_999)
+    assert charge(carol, link).reason == Reason.ENTITLED
+    count_served_bytes(entitlement_id=first.entitlement_id, served_bytes=1)
+    assert charge(carol, link).reason == Reason.PRICE
+    assert get_balance_msat(carol) == 7_000
+
+
+def test_an_entitlement_is_of_one_payer_and_one_link(carol: User, bob: User, link: Link):
+    charge(carol, link)
+    assert charge(carol, make_link(owner=bob, price_msat=1)).reason == Reason.PRICE
+    with pytest.raises(PaymentRequiredError):
+        charge(make_user("alice"), link)
+
+
+def test_the_owner_pays_nothing(bob: User, link: Link):
+    result = charge(bob, link)
+    assert (result.amount_msat, result.reason, result.entitlement_id) == (0, Reason.OWNER, None)
+    assert Microtransaction.objects.get().amount_msat == 0
+
+
+def test_a_free_link_needs_no_payer(bob: User):
+    result = charge(None, make_link(owner=bob, price_msat=0))
+    assert (result.amount_msat, result.reason) == (0, Reason.FREE)
+    assert Microtransaction.objects.get().payer_id is None
+
+
+def test_a_price_without_a_payer_is_refused(link: Link):
+    with pytest.raises(PaymentRequiredError, match="1500 msat, and nobody") as caught:
+        charge(None, link)
+    assert (caught.value.price_msat, caught.value.balance_msat) == (1_500, None)
+    assert not Microtransaction.objects.exists()
+
+
+def test_a_price_above_the_balance_is_refused_and_takes_nothing(carol: User, bob: User):
+    with pytest.raises(PaymentRequiredError) as caught:
+        charge(carol, make_link(owner=bob, price_msat=10_001))
+    assert (caught.value.price_msat, caught.value.balance_msat) == (10_001, 10_000)
+    assert get_balance_msat(carol) == 10_000
+    assert not Microtransaction.objects.exists()
+
+
+def test_the_last_millisatoshi_can_be_spent(carol: User, bob: User):
+    charge(carol, make_link(owner=bob, price_msat=10_000))
+    assert get_balance_msat(carol) == 0
+
+
+def test_a_reader_without_a_deposit_has_nothing(link: Link):
+    with pytest.raises(PaymentRequiredError) as caught:
+        charge(make_user("carol"), link)
+    assert caught.value.balance_msat == 0
+
+
+def test_a_price_above_the_agreed_one_is_refused(carol: User, link: Link):
+    with pytest.raises(PriceAboveMaxError, match="1500 msat, more than the 1499"):
+        charge(carol, link, price_max_msat=1_499)
+    assert get_balance_msat(carol) == 10_000
+
+
+def test_an_agreed_price_does_not_matter_where_nothing_is_charged(carol: User, link: Link):
+    charge(carol, link)
+    assert charge(carol, link, price_max_msat=0).reason == Reason.ENTITLED
+
+
+def test_a_frozen_balance_is_refused(carol: User, link: Link):
+    Balance.objects.filter(user=carol).update(frozen_at=NOW)
+    with pytest.raises(BalanceFrozenError):
+        charge(carol, link)
+    assert get_balance_msat(carol) == 10_000
+
+
+def test_a_link_that_does_not_exist_is_refused(carol: User, link: Link):
+    link.id = uuid4()
+    with pytest.raises(LinkNotFoundError):
+        charge(carol, link)
+
+
+def test_a_blob_that_is_not_registered_yet_is_refused(carol: User, bob: User):
+    with pytest.raises(RecordNotReadyError):
+        charge(carol, make_link(owner=bob, price_msat=1, is_registered=False))
+
+
+def test_a_charge_stamps_the_open_window(carol: User, link: Link):
+    SettlementWindow.objects.create(number=6, state=SettlementWindow.State.CLOSED, opened_at=NOW)
+    SettlementWindow.objects.create(number=7, opened_at=NOW)
+    charge(carol, link)
+    assert Microtransaction.objects.get().window == 7
+
+
+def test_a_charge_takes_nothing_if_no_window_is_open(carol: User, link: Link):
+    SettlementWindow.objects.create(number=0, state=SettlementWindow.State.CLOSED, opened_at=NOW)
+    with pytest.raises(WindowStateError):
+        charge(carol, link)
+    assert get_balance_msat(carol) == 10_000
+    assert not Microtransaction.objects.exists()
+
+
+def test_a_refund_returns_the_price_and_ends_the_entitlement(carol: User, link: Link):
+    paid = charge(carol, link)
+    refund = refund_transfer(transfer_id=paid.transfer_id, reason="The blob could not be read.", now=LATER)
+    assert get_balance_msat(carol) == 10_000
+    assert (refund.amount_msat, refund.window, refund.policy_id) == (1_500, 0, paid.terms.policy_id)
+    assert charge(carol, link, now=LATER).reason == Reason.PRICE
+
+
+def test_a_transfer_is_refunded_once(carol: User, link: Link):
+    paid = charge(carol, link)
+    refund_transfer(transfer_id=paid.transfer_id, reason="x", now=NOW)
+    with pytest.raises(RefundError, match="already"):
+        refund_transfer(transfer_id=paid.transfer_id, reason="x", now=NOW)
+    assert Refund.objects.count() == 1
+    assert get_balance_msat(carol) == 10_000
+
+
+def test_a_free_transfer_is_not_refunded(bob: User, link: Link):
+    with pytest.raises(RefundError, match="free"):
+        refund_transfer(transfer_id=charge(bob, link).transfer_id, reason="x", now=NOW)
+
+
+def test_a_transfer_that_does_not_exist_is_not_refunded():
+    with pytest.raises(TransferNotFoundError):
+        refund_transfer(transfer_id=uuid4(), reason="x", now=NOW)

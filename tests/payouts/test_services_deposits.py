@@ -1,0 +1,255 @@
+"""Deposits: seen, credited when deep enough, and undone when their block leaves the chain, spent or not."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from pytest_django.fixtures import Settings
+
+from chain.errors import KeyFormatError
+from chain.follower import BlockEvent
+from chain.networks import REGTEST
+from chain.transactions import Block, Coin, Output, Transaction, build_transaction, parse_transaction
+from payouts.errors import BalanceFrozenError, WalletKeyMissingError
+from payouts.models import Balance, DepositAddress, JournalEntry, LedgerAccount, WalletCoin
+from payouts.selectors.closing import get_closing_account
+from payouts.selectors.ledger import get_balances_by_kind
+from payouts.services.charges import charge_transfer
+from payouts.services.deposits import INDEX_ATTEMPTS_MAX, issue_deposit_address
+from payouts.services.following import apply_event
+from payouts.services.wallet_keys import derive_key
+from tests.factories.payouts import NOW, WALLET, get_balance_msat, make_link, make_user
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+Kind = LedgerAccount.Kind
+State = WalletCoin.State
+OUTSIDE = Coin("ab" * 32, 0, 10**9, b"\x00\x14" + bytes(20))
+
+
+@pytest.fixture(autouse=True)
+def three_confirmations(settings: Settings):
+    settings.CADASTRE_DEPOSIT_CONFIRMATIONS = 3
+
+
+@pytest.fixture
+def carol() -> User:
+    return make_user("carol")
+
+
+def pay(script: bytes, value_sat: int, *, coin: Coin = OUTSIDE, lock_time: int = 0) -> Transaction:
+    """Return a transaction that pays a script, and something else."""
+    outputs = [Output(1, b"\x51"), Output(value_sat, script)]
+    return parse_transaction(build_transaction(coins=[coin], outputs=outputs, lock_time=lock_time))
+
+
+def connect(height: int, *transactions: Transaction) -> None:
+    """Apply a block at a height."""
+    block = Block(
+        hash=f"{height:064x}",
+        previous_hash=f"{height - 1:064x}",
+        height=height,
+        time=0,
+        header=bytes(80),
+        transactions=transactions,
+    )
+    with transaction.atomic():
+        apply_event(event=BlockEvent("connected", height, block.hash, block), now=NOW)
+
+
+def disconnect(height: int) -> None:
+    """Take the block at a height back."""
+    with transaction.atomic():
+        apply_event(event=BlockEvent("disconnected", height, f"{height:064x}", None), now=NOW)
+
+
+def held(kind: LedgerAccount.Kind) -> int:
+    """Return what all accounts of a kind hold: credits less debits."""
+    return get_balances_by_kind()[kind].credit_balance_msat
+
+
+def test_every_address_is_new_and_derived_from_the_public_key(carol: User):
+    first, second = (issue_deposit_address(user=carol, now=NOW) for _ in range(2))
+    assert (first.index, second.index) == (0, 1)
+    assert bytes(second.script) == WALLET.derive_script(0, 1)
+    assert second.address == WALLET.derive_key(0, 1).address(REGTEST)
+
+
+def test_an_index_that_is_taken_is_passed_over(carol: User):
+    DepositAddress.objects.create(
+        user=carol, index=0, script=WALLET.derive_script(0, 1), address="taken", created_at=NOW
+    )
+    assert issue_deposit_address(user=carol, now=NOW).index == 2
+
+
+def test_gives_up_where_no_index_is_free(carol: User):
+    DepositAddress.objects.create(user=carol, index=0, script=b"first", address="first", created_at=NOW)
+    for index in range(1, INDEX_ATTEMPTS_MAX + 1):
+        # A row under another index has the script that this index would get.
+        DepositAddress.objects.create(
+            user=carol, index=1_000 + index, script=WALLET.derive_script(0, 1_010 + index), address=f"{index}",
+            created_at=NOW,
+        )
+    with pytest.raises(IntegrityError, match="1011"):
+        issue_deposit_address(user=carol, now=NOW)
+
+
+def test_a_wallet_without_keys_is_an_error(carol: User, settings: Settings):
+    settings.CADASTRE_PAYOUT_XPUB = ""
+    settings.CADASTRE_PAYOUT_XPRV = ""
+    with pytest.raises(WalletKeyMissingError, match="XPUB"):
+        issue_deposit_address(user=carol, now=NOW)
+    with pytest.raises(WalletKeyMissingError, match="XPRV"):
+        derive_key(branch=0, index=0)
+
+
+def test_a_private_key_in_place_of_the_public_one_is_refused(carol: User, settings: Settings):
+    settings.CADASTRE_PAYOUT_XPUB = WALLET.to_xprv()
+    with pytest.raises(KeyFormatError):
+        issue_deposit_address(user=carol, now=NOW)
+
+
+def test_a_deposit_is_credited_once_it_is_deep_enough(carol: User):
+    script = bytes(issue_deposit_address(user=carol, now=NOW).script)
+    connect(10, pay(script, 700))
+    connect(11)
+    assert get_balance_msat(carol) == 0
+    assert WalletCoin.objects.get().state == State.SEEN
+    connect(12)
+    coin = WalletCoin.objects.get()
+    assert get_balance_msat(carol) == 700_000
+    assert (coin.kind, coin.state, coin.height, coin.times_credited) == ("DEPOSIT", "CREDITED", 10, 1)
+    assert JournalEntry.objects.get().source_key == f"deposit:{coin.txid}:1:1"
+    assert (held(Kind.DEPOSITS), held(Kind.READERS)) == (-700_000, 700_000)
+    connect(13)
+    assert get_balance_msat(carol) == 700_000
+
+
+def test_two_deposits_add_up(carol: User):
+    script = bytes(issue_deposit_address(user=carol, now=NOW).script)
+    connect(1, pay(script, 700), pay(script, 300, lock_time=1))
+    connect(3)
+    assert get_balance_msat(carol) == 1_000_000
+
+
+def test_the_operators_deposit_is_capital():
+    script = bytes(issue_deposit_address(user=None, now=NOW).script)
+    connect(1, pay(script, 700))
+    connect(3)
+    assert (held(Kind.CAPITAL), held(Kind.READERS)) == (700_000, 0)
+    assert not Balance.objects.exists()
+    disconnect(3)
+    disconnect(1)
+    assert (held(Kind.CAPITAL), held(Kind.DEPOSITS)) == (0, 0)
+
+
+def test_a_coin_to_an_address_that_nobody_was_given_is_noted_and_never_credited(carol: User):
+    issue_deposit_address(user=carol, now=NOW)
+    connect(1, pay(WALLET.derive_script(0, 20), 700), pay(WALLET.derive_script(0, 21), 700, lock_time=1))
+    connect(9)
+    coin = WalletCoin.objects.get()
+    assert (coin.kind, coin.state, coin.index) == ("UNKNOWN", "SEEN", 20)
+    assert not JournalEntry.objects.exists()
+
+
+def test_an_output_of_nothing_is_no_coin(carol: User):
+    connect(1, pay(bytes(issue_deposit_address(user=carol, now=NOW).script), 0))
+    assert not WalletCoin.objects.exists()
+
+
+def test_a_blocks_subsidy_is_credited_after_a_hundred_confirmations(carol: User):
+    script = bytes(issue_deposit_address(user=carol, now=NOW).script)
+    connect(1, pay(script, 700, coin=Coin("00" * 32, 0xFFFFFFFF, 0, b"")))
+    connect(99)
+    assert WalletCoin.objects.get().is_coinbase
+    assert get_balance_msat(carol) == 0
+    connect(100)
+    assert get_balance_msat(carol) == 700_000
+
+
+def test_a_deposit_that_leaves_before_it_was_credited_changes_no_money(carol: User):
+    script = bytes(issue_deposit_address(user=carol, now=NOW).script)
+    connect(1, pay(script, 700))
+    disconnect(1)
+    assert WalletCoin.objects.get().state == State.UNDONE
+    connect(1)
+    connect(5)
+    assert not JournalEntry.objects.exists()
+
+
+def test_an_unspent_deposit_that_leaves_is_taken_back_and_credited_again_when_it_returns(carol: User):
+    script = bytes(issue_deposit_address(user=carol, now=NOW).script)
+    paying = pay(script, 700)
+    connect(1, paying)
+    connect(3)
+    for height in (3, 1):
+        disconnect(height)
+    assert get_balance_msat(carol) == 0
+    assert Balance.objects.get().frozen_at is None
+    assert held(Kind.DEPOSITS) == held(Kind.READERS) == 0
+    connect(2, paying)
+    connect(4)
+    coin = WalletCoin.objects.get()
+    assert get_balance_msat(carol) == 700_000
+    assert (coin.state, coin.times_credited, coin.height) == (State.CREDITED, 2, 2)
+    assert get_closing_account().is_balanced
+
+
+def spend(carol: User, price_msat: int) -> None:
+    """Buy a transfer."""
+    link = make_link(owner=make_user("bob"), price_msat=price_msat)
+    charge_transfer(payer=carol, link_id=link.id, territory=None, price_max_msat=None, now=NOW + timedelta(1))
+
+
+def test_a_deposit_that_leaves_after_it_was_spent_is_owed_and_freezes_the_balance(carol: User):
+    script = bytes(issue_deposit_address(user=carol, now=NOW).script)
+    paying = pay(script, 700)
+    connect(1, paying)
+    connect(3)
+    spend(carol, 300_000)
+    disconnect(3)
+    disconnect(1)
+    balance = Balance.objects.get()
+    assert (balance.balance_msat, balance.frozen_at) == (0, NOW)
+    assert (held(Kind.RECEIVABLE), held(Kind.READERS), held(Kind.DEPOSITS)) == (-300_000, 300_000, 0)
+    assert get_closing_account().is_balanced
+    with pytest.raises(BalanceFrozenError):
+        spend(carol, 1)
+    # A smaller deposit repays a part, and the balance stays frozen.
+    connect(1, pay(script, 100, lock_time=5))
+    connect(3)
+    balance = Balance.objects.get()
+    assert (balance.balance_msat, balance.frozen_at) == (0, NOW)
+    assert held(Kind.RECEIVABLE) == -200_000
+    # The first deposit is mined again: it repays the rest.
+    connect(4, paying)
+    connect(6)
+    balance = Balance.objects.get()
+    assert (balance.balance_msat, balance.frozen_at) == (500_000, None)
+    assert held(Kind.RECEIVABLE) == 0
+    assert get_closing_account().is_balanced
+
+
+def test_a_spend_is_noticed_and_forgotten_with_its_block(carol: User):
+    script = bytes(issue_deposit_address(user=carol, now=NOW).script)
+    paying = pay(script, 700)
+    connect(1, paying)
+    connect(3)
+    stolen = pay(b"\x51", 600, coin=Coin(paying.txid, 1, 700, script))
+    connect(4, stolen)
+    coin = WalletCoin.objects.get()
+    assert (coin.spent_txid, coin.spent_height) == (stolen.txid, 4)
+    closing = get_closing_account()
+    assert closing.foreign_spends_msat == 700_000
+    assert not closing.is_balanced
+    disconnect(4)
+    assert WalletCoin.objects.get().spent_txid == ""
+    assert get_closing_account().is_balanced
+
+
+def test_an_output_of_the_same_transaction_that_is_not_ours_is_not_a_spend(carol: User):
+    script = bytes(issue_deposit_address(user=carol, now=NOW).script)
+    paying = pay(script, 700)
+    connect(1, paying)
+    connect(2, pay(b"\x51", 1, coin=Coin(paying.txid, 0, 1, b"\x51")))
+    assert WalletCoin.objects.get().spent_txid == ""

@@ -1,0 +1,333 @@
+"""A payout's transaction: signed once, sent as stored, mined, final, undone, failed; on a real development node."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from chain.errors import NodeUnavailableError
+from chain.networks import REGTEST
+from chain.node import NodeClient
+from chain.transactions import Coin, Output, build_transaction, parse_transaction, sign_transaction, virtual_size
+from payouts.errors import (
+    InsufficientCoinsError,
+    PayoutBatchNotFoundError,
+    PayoutBatchStateError,
+    WalletKeyMissingError,
+)
+from payouts.models import LedgerAccount, PayoutBatch, WalletCoin
+from payouts.selectors.closing import get_closing_account, get_line
+from payouts.selectors.ledger import get_balances_by_kind
+from payouts.services.charges import charge_transfer
+from payouts.services.deposits import issue_deposit_address
+from payouts.services.following import follow_chain
+from payouts.services.payout_transactions import (
+    advance_payouts,
+    select_coins,
+    send_payout_batch,
+    sign_payout_batch,
+)
+from payouts.services.payouts import make_payout_batch
+from payouts.services.settlement import settle_windows
+from payouts.services.windows import close_window
+from tests.factories.payouts import NOW, WALLET, make_batch, make_coin, make_holder, make_link, make_user, start_shares
+from tests.nodes import DevnodeProcess, MiningWallet
+
+Kind = LedgerAccount.Kind
+State = PayoutBatch.State
+CREDITED = WalletCoin.State.CREDITED
+ALICE_KEY = WALLET.derive_key(1, 9_000)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def quick_money(settings: Settings):
+    settings.CADASTRE_DEPOSIT_CONFIRMATIONS = 2
+    settings.CADASTRE_CONFIRMATIONS_FINAL = 3
+    settings.CADASTRE_PAYOUT_THRESHOLD_SAT = 1_000
+    settings.CADASTRE_PLATFORM_FEE_BP = 1_000
+    settings.CADASTRE_FEE_RATE_MIN_SAT_PER_KVB = 1_000
+
+
+@dataclass
+class Market:
+    """A reader with a deposit on a real chain, and a publisher whose link was bought and settled."""
+
+    node: NodeClient
+    miner: MiningWallet
+
+    def mine(self, count: int = 1) -> list[str]:
+        """Mine and follow."""
+        hashes = self.miner.mine(count)
+        follow_chain(node=self.node, now=NOW)
+        return hashes
+
+    def held(self, kind: LedgerAccount.Kind) -> int:
+        """Return what all accounts of a kind hold."""
+        return get_balances_by_kind()[kind].credit_balance_msat
+
+
+@pytest.fixture
+def market(db: None, devnode: DevnodeProcess) -> Market:
+    """Deposit 100,000 sat, capital of 50,000 sat, and 40,000 sat earned by Alice, less the platform's tenth."""
+    market = Market(devnode.client, MiningWallet(devnode.client))
+    carol, bob = make_user("carol"), make_user("bob")
+    alice = make_holder("Alice", payout_address=ALICE_KEY.address(REGTEST))
+    for user, value_sat in ((carol, 100_000), (None, 50_000)):
+        market.miner.pay(bytes(issue_deposit_address(user=user, now=NOW).script), value_sat)
+    market.mine(3)
+    link = make_link(owner=bob, price_msat=40_000_000)
+    start_shares(link, [(alice, 1_000_000)], now=NOW + timedelta(seconds=1))
+    charge_transfer(
+        payer=carol, link_id=link.id, territory=None, price_max_msat=None, now=NOW + timedelta(seconds=2)
+    )
+    assert get_closing_account().is_balanced
+    close_window(now=NOW + DAY)
+    settle_windows(now=NOW + DAY)
+    assert get_closing_account().is_balanced
+    return market
+
+
+@pytest.fixture
+def batch(market: Market) -> PayoutBatch:
+    """The batch that pays Alice, not signed yet."""
+    made = make_payout_batch(now=NOW + DAY)
+    assert made is not None
+    return made
+
+
+def sign(market: Market, batch: PayoutBatch) -> PayoutBatch:
+    """Sign a batch."""
+    return sign_payout_batch(batch_id=batch.id, node=market.node, now=NOW)
+
+
+def send(market: Market, batch: PayoutBatch) -> PayoutBatch:
+    """Send a batch."""
+    return send_payout_batch(batch_id=batch.id, node=market.node, now=NOW)
+
+
+def test_money_goes_from_a_deposit_to_a_final_payout_exactly(market: Market, batch: PayoutBatch):
+    assert (batch.total_sat, market.held(Kind.IN_TRANSIT)) == (36_000, 36_000_000)
+    signed = sign(market, batch)
+    assert signed.state == State.SIGNED
+    assert market.node.get_mempool_entry(str(signed.txid)) is None
+    assert get_closing_account().is_balanced
+    assert send(market, batch).state == State.BROADCAST
+    market.mine()
+    batch.refresh_from_db()
+    assert batch.state == State.MINED
+    assert get_closing_account().is_balanced
+    market.mine(2)
+    batch.refresh_from_db()
+    fee_msat = int(batch.fee_sat or 0) * 1_000
+    closing = get_closing_account()
+    assert (batch.state, batch.times_paid) == (State.PAID, 1)
+    assert closing.is_balanced
+    assert get_line(closing.chain, "PAYOUT_OUTPUTS") == get_line(closing.ledger, "PAID") == 36_000_000
+    assert get_line(closing.chain, "MINER_FEES") == get_line(closing.ledger, "MINER_FEES") == fee_msat > 0
+    assert market.held(Kind.PLATFORM) == 4_000_000 - fee_msat
+    assert closing.chain.deposits_msat == 150_000_000
+    change = WalletCoin.objects.get(kind="CHANGE")
+    assert (change.state, change.value_sat) == (CREDITED, 100_000 - 36_000 - int(batch.fee_sat or 0))
+
+
+def test_the_transaction_pays_everyone_and_the_fee_that_was_estimated(market: Market, batch: PayoutBatch):
+    signed = sign(market, batch)
+    raw = bytes(signed.raw or b"")
+    parsed = parse_transaction(raw)
+    assert (parsed.txid, len(parsed.inputs)) == (signed.txid, 1)
+    assert parsed.outputs[0] == Output(36_000, ALICE_KEY.script_pubkey)
+    assert parsed.outputs[1].script == WALLET.derive_script(1, 0)
+    assert market.node.test_mempool_accept(raw).is_allowed
+    assert virtual_size(raw) <= int(signed.fee_sat or 0) <= virtual_size(raw) + 5
+
+
+def test_a_batch_is_signed_once(market: Market, batch: PayoutBatch):
+    sign(market, batch)
+    with pytest.raises(PayoutBatchStateError, match="SIGNED"):
+        sign(market, batch)
+
+
+def test_sending_again_changes_nothing(market: Market, batch: PayoutBatch):
+    sign(market, batch)
+    first, second = send(market, batch), send(market, batch)
+    assert second.state == State.BROADCAST
+    assert second.changed_at == first.changed_at
+
+
+def test_a_transaction_that_is_in_the_chain_already_counts_as_sent(market: Market, batch: PayoutBatch):
+    signed = sign(market, batch)
+    market.node.send_raw_transaction(bytes(signed.raw or b""))
+    market.miner.mine()
+    assert send(market, batch).state == State.BROADCAST
+    follow_chain(node=market.node, now=NOW)
+    batch.refresh_from_db()
+    assert batch.state == State.MINED
+    with pytest.raises(PayoutBatchStateError, match="nothing to send"):
+        send(market, batch)
+
+
+def test_a_node_that_does_not_answer_leaves_the_batch_signed(market: Market, batch: PayoutBatch):
+    sign(market, batch)
+    with pytest.raises(NodeUnavailableError):
+        send_payout_batch(batch_id=batch.id, node=NodeClient("http://u:p@127.0.0.1:1", timeout_s=1), now=NOW)
+    batch.refresh_from_db()
+    assert batch.state == State.SIGNED
+    assert advance_payouts(node=market.node, now=NOW) == 1
+    batch.refresh_from_db()
+    assert batch.state == State.BROADCAST
+
+
+def test_a_sweep_signs_and_sends(market: Market, batch: PayoutBatch):
+    assert advance_payouts(node=market.node, now=NOW) == 1
+    batch.refresh_from_db()
+    assert batch.state == State.BROADCAST
+
+
+def test_a_batch_that_the_node_lost_is_sent_again_as_the_same_bytes(market: Market, batch: PayoutBatch):
+    signed = sign(market, batch)
+    PayoutBatch.objects.filter(id=batch.id).update(state=State.BROADCAST)
+    assert send(market, batch).state == State.BROADCAST
+    assert market.node.get_raw_transaction(str(signed.txid)) == bytes(signed.raw or b"")
+
+
+def test_a_payout_whose_block_leaves_is_undone_and_paid_again(market: Market, batch: PayoutBatch):
+    sign(market, batch)
+    send(market, batch)
+    block_hash = market.mine(3)[0]
+    batch.refresh_from_db()
+    assert batch.state == State.PAID
+    market.node.invalidate_block(block_hash)
+    follow_chain(node=market.node, now=NOW)
+    batch.refresh_from_db()
+    assert (batch.state, batch.height) == (State.BROADCAST, None)
+    assert (market.held(Kind.PAID), market.held(Kind.IN_TRANSIT)) == (0, 36_000_000)
+    assert WalletCoin.objects.get(kind="CHANGE").state == WalletCoin.State.UNDONE
+    assert get_closing_account().is_balanced
+    assert send(market, batch).state == State.BROADCAST
+    market.mine(3)
+    batch.refresh_from_db()
+    assert (batch.state, batch.times_paid) == (State.PAID, 2)
+    assert market.held(Kind.PAID) == 36_000_000
+    assert get_closing_account().is_balanced
+
+
+def steal_input(market: Market, batch: PayoutBatch) -> str:
+    """Spend a batch's input by another transaction of the same keys, and mine it."""
+    coin = batch.inputs.get()
+    spent = Coin(coin.txid, coin.vout, coin.value_sat, bytes(coin.script))
+    raw = build_transaction(coins=[spent], outputs=[Output(coin.value_sat - 5_000, b"\x00\x14" + bytes(20))], lock_time=0)
+    signed = sign_transaction(raw, coins=[spent], keys={spent.script: WALLET.derive_key(0, coin.index)})
+    txid = market.node.send_raw_transaction(signed)
+    market.mine()
+    return txid
+
+
+def test_a_batch_fails_once_a_conflicting_spend_is_final(market: Market, batch: PayoutBatch):
+    sign(market, batch)
+    steal_input(market, batch)
+    assert send(market, batch).state == State.UNKNOWN
+    assert send(market, batch).state == State.UNKNOWN
+    market.mine()
+    batch.refresh_from_db()
+    assert batch.state == State.UNKNOWN
+    market.mine()
+    batch.refresh_from_db()
+    assert batch.state == State.FAILED
+    assert (market.held(Kind.IN_TRANSIT), market.held(Kind.PAYABLE)) == (0, 36_000_000)
+    closing = get_closing_account()
+    assert not closing.is_balanced
+    assert closing.foreign_spends_msat == 100_000_000
+
+
+def test_an_unknown_batch_is_broadcast_again_when_the_node_has_it(market: Market, batch: PayoutBatch):
+    signed = sign(market, batch)
+    PayoutBatch.objects.filter(id=batch.id).update(state=State.UNKNOWN)
+    assert send(market, batch).state == State.UNKNOWN
+    market.node.send_raw_transaction(bytes(signed.raw or b""))
+    assert send(market, batch).state == State.BROADCAST
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("action", [sign_payout_batch, send_payout_batch])
+def test_a_batch_that_does_not_exist_is_an_error(action: Callable[..., object], shared_devnode: DevnodeProcess):
+    with pytest.raises(PayoutBatchNotFoundError):
+        action(batch_id=uuid4(), node=shared_devnode.client, now=NOW)
+
+
+@pytest.mark.django_db
+def test_a_batch_is_not_signed_without_coins_or_keys(shared_devnode: DevnodeProcess, settings: Settings):
+    batch = make_batch(state=State.APPROVED)
+    with pytest.raises(InsufficientCoinsError):
+        sign_payout_batch(batch_id=batch.id, node=shared_devnode.client, now=NOW)
+    make_coin(value_sat=50_000, state=CREDITED)
+    settings.CADASTRE_PAYOUT_XPRV = ""
+    with pytest.raises(WalletKeyMissingError):
+        sign_payout_batch(batch_id=batch.id, node=shared_devnode.client, now=NOW)
+    batch.refresh_from_db()
+    assert batch.state == State.APPROVED
+    assert not WalletCoin.objects.exclude(spent_by=None).exists()
+
+
+@pytest.mark.django_db
+def test_change_branch_coins_are_signed_with_their_own_keys(shared_devnode: DevnodeProcess):
+    for index, is_internal in ((3, True), (3, False)):
+        make_coin(
+            value_sat=15_000,
+            state=CREDITED,
+            kind=WalletCoin.Kind.CHANGE if is_internal else WalletCoin.Kind.CAPITAL,
+            is_internal=is_internal,
+            script=WALLET.derive_script(int(is_internal), index),
+            index=index,
+        )
+    batch = make_batch(state=State.APPROVED)
+    signed = sign_payout_batch(batch_id=batch.id, node=shared_devnode.client, now=NOW)
+    parsed = parse_transaction(bytes(signed.raw or b""))
+    assert {item.witness[1] for item in parsed.inputs} == {
+        WALLET.derive_key(branch, 3).public_key for branch in (0, 1)
+    }
+
+
+PAID_OUTPUT = [Output(10_000, b"\x00\x14" + bytes(20))]
+CHANGE_SCRIPT = b"\x00\x14" + bytes(20)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": WalletCoin.Kind.UNKNOWN},
+        {"state": WalletCoin.State.SEEN},
+        {"state": WalletCoin.State.UNDONE},
+        {"spent_txid": "ab" * 32},
+        {"spent_by": True},
+    ],
+)
+def test_only_credited_unspent_coins_of_ours_are_spent(fields: dict[str, object]):
+    if "spent_by" in fields:
+        fields = {"spent_by": make_batch(state=State.SIGNED)}
+    make_coin(**({"value_sat": 50_000, "state": CREDITED} | fields))
+    with pytest.raises(InsufficientCoinsError, match="0 sat"):
+        select_coins(outputs=PAID_OUTPUT, change_script=CHANGE_SCRIPT, rate_sat_per_kvb=1_000)
+
+
+@pytest.mark.django_db
+def test_as_few_coins_as_suffice_are_spent_the_largest_first():
+    for value_sat in (3_000, 9_000, 8_000, 500):
+        make_coin(value_sat=value_sat, state=CREDITED)
+    selection = select_coins(outputs=PAID_OUTPUT, change_script=CHANGE_SCRIPT, rate_sat_per_kvb=1_000)
+    assert [coin.value_sat for coin in selection.coins] == [9_000, 8_000]
+    assert sum(coin.value_sat for coin in selection.coins) == 10_000 + selection.fee_sat + selection.change_sat
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("extra_sat", "has_change"), [(293, False), (294, True)])
+def test_change_that_would_be_dust_goes_to_the_miner(extra_sat: int, has_change: bool):
+    fee_sat = 141  # one P2WPKH input and two P2WPKH outputs at 1 sat/vB
+    make_coin(value_sat=10_000 + fee_sat + extra_sat, state=CREDITED)
+    selection = select_coins(outputs=PAID_OUTPUT, change_script=CHANGE_SCRIPT, rate_sat_per_kvb=1_000)
+    assert (selection.change_sat > 0) == has_change
+    assert selection.fee_sat + selection.change_sat == fee_sat + extra_sat

@@ -1,0 +1,138 @@
+"""Payout batches before they are signed: who is paid, when, and who allows it."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from chain.networks import REGTEST
+from payouts.errors import PayoutAddressError, PayoutBatchNotFoundError, PayoutBatchStateError, SelfApprovalError
+from payouts.models import JournalEntry, LedgerAccount, PayoutAddress, PayoutBatch
+from payouts.selectors.ledger import get_balance
+from payouts.services.payouts import approve_payout_batch, make_payout_batch, set_payout_address
+from tests.factories.payouts import NOW, WALLET, make_account, make_batch, make_holder, make_payable, make_user
+
+pytestmark = pytest.mark.django_db
+Kind = LedgerAccount.Kind
+State = PayoutBatch.State
+ADDRESS = WALLET.derive_key(1, 5_000).address(REGTEST)
+OTHER_ADDRESS = WALLET.derive_key(1, 5_001).address(REGTEST)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def daily_payouts(settings: Settings):
+    settings.CADASTRE_PAYOUT_THRESHOLD_SAT = 1_000
+    settings.CADASTRE_PAYOUT_INTERVAL_SECONDS = 86_400
+    settings.CADASTRE_PAYOUT_APPROVAL_SAT = 1_000_000
+
+
+def owe_holder(amount_msat: int, address: str = ADDRESS) -> LedgerAccount:
+    """Owe a new rights holder an amount."""
+    account = make_account(Kind.PAYABLE, holder_id=make_holder("Alice", payout_address=address).id)
+    make_payable(account, amount_msat)
+    return account
+
+
+def held(account: LedgerAccount) -> int:
+    """Return what an account holds."""
+    return get_balance(account).credit_balance_msat
+
+
+def test_a_batch_pays_whole_satoshi_and_the_rest_stays():
+    account = owe_holder(1_234_567)
+    batch = make_payout_batch(now=NOW)
+    assert batch is not None
+    assert (batch.state, batch.total_sat) == (State.APPROVED, 1_234)
+    assert list(batch.payouts.values_list("account_id", "address", "amount_sat")) == [(account.id, ADDRESS, 1_234)]
+    assert held(account) == 567
+    assert held(make_account(Kind.IN_TRANSIT)) == 1_234_000
+    assert JournalEntry.objects.filter(source_key=f"payout:{batch.id}").exists()
+
+
+def test_an_uploader_is_paid_at_their_newest_address():
+    bob = make_user("bob")
+    set_payout_address(user=bob, address=OTHER_ADDRESS, now=NOW)
+    set_payout_address(user=bob, address=ADDRESS, now=NOW + DAY)
+    make_payable(make_account(Kind.PAYABLE, user_id=bob.id), 1_000_000)
+    batch = make_payout_batch(now=NOW)
+    assert batch is not None
+    assert batch.payouts.get().address == ADDRESS
+
+
+@pytest.mark.parametrize("address", ["", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "nonsense"])
+def test_a_holder_without_an_address_of_this_network_keeps_others_from_nothing(address: str):
+    left_out = owe_holder(9_000_000, address)
+    owe_holder(1_000_000)
+    batch = make_payout_batch(now=NOW)
+    assert batch is not None
+    assert batch.total_sat == 1_000
+    assert held(left_out) == 9_000_000
+
+
+def test_nothing_is_made_below_the_threshold_or_without_an_address():
+    owe_holder(999_999)
+    make_payable(make_account(Kind.PAYABLE, user_id=make_user("bob").id), 5_000_000)
+    assert make_payout_batch(now=NOW) is None
+    assert not PayoutBatch.objects.exists()
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in {State.PAID, State.FAILED}])
+def test_one_batch_is_on_its_way_at_a_time(state: PayoutBatch.State):
+    make_batch(state=state, created_at=NOW - 9 * DAY)
+    owe_holder(2_000_000)
+    assert make_payout_batch(now=NOW) is None
+
+
+def test_an_interval_lies_between_two_batches():
+    make_batch(state=State.PAID)
+    owe_holder(2_000_000)
+    assert make_payout_batch(now=NOW + DAY - timedelta(seconds=1)) is None
+    assert make_payout_batch(now=NOW + DAY) is not None
+
+
+def test_a_failed_batch_needs_no_interval():
+    make_batch(state=State.FAILED)
+    owe_holder(2_000_000)
+    assert make_payout_batch(now=NOW) is not None
+
+
+def test_the_same_money_is_not_paid_twice():
+    owe_holder(2_000_000)
+    batch = make_payout_batch(now=NOW)
+    assert batch is not None
+    PayoutBatch.objects.filter(id=batch.id).update(state=State.PAID)
+    assert make_payout_batch(now=NOW + 2 * DAY) is None
+
+
+def test_a_batch_above_the_limit_waits_for_somebody_else():
+    maker, approver = make_user("bob"), make_user("alice")
+    owe_holder(1_000_001_000)
+    batch = make_payout_batch(now=NOW, maker=maker)
+    assert batch is not None
+    assert batch.state == State.PROPOSED
+    with pytest.raises(SelfApprovalError):
+        approve_payout_batch(batch_id=batch.id, approver=maker, now=NOW)
+    approved = approve_payout_batch(batch_id=batch.id, approver=approver, now=NOW)
+    assert (approved.state, approved.approver) == (State.APPROVED, approver)
+    with pytest.raises(PayoutBatchStateError):
+        approve_payout_batch(batch_id=batch.id, approver=approver, now=NOW)
+
+
+def test_a_batch_of_exactly_the_limit_needs_no_approval():
+    owe_holder(1_000_000_000)
+    batch = make_payout_batch(now=NOW)
+    assert batch is not None
+    assert batch.state == State.APPROVED
+
+
+def test_a_batch_that_does_not_exist_is_not_approved():
+    with pytest.raises(PayoutBatchNotFoundError):
+        approve_payout_batch(batch_id=uuid4(), approver=make_user("alice"), now=NOW)
+
+
+def test_an_address_of_another_network_is_refused():
+    with pytest.raises(PayoutAddressError):
+        set_payout_address(user=make_user("bob"), address="1BoatSLRHtKNngkdXEeobR76b53LETtpyT", now=NOW)
+    assert not PayoutAddress.objects.exists()

@@ -1,0 +1,12 @@
+"""What the tests of storage need."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+
+@pytest.fixture(autouse=True, scope="session")
+def static_root() -> None:
+    """Make the directory of static files: WhiteNoise warns when it is missing, and warnings are errors."""
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
