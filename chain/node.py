@@ -262,7 +262,7 @@ class NodeClient:
         """Undo `invalidate_block`."""
         self._call("reconsiderblock", block_hash, is_repeatable=False)
 
-    def _call(self, method: str, *parameters: Any, is_repeatable: bool = True) -> Any:  # noqa: ANN401  JSON
+    def _call(self, method: str, *parameters: Any, is_repeatable: bool = True) -> Any:
         """Make one call and return its result, with numbers that have a fraction as Decimal."""
         call_id = next(self._ids)
         body = json.dumps({"jsonrpc": "1.0", "id": call_id, "method": method, "params": parameters}).encode()

@@ -1,4 +1,4 @@
-"""The Celery application and its schedule. Rows say what is due; each task sweeps them, so a lost message loses nothing."""
+"""The Celery application and its schedule. Rows say what is due and tasks sweep them: a lost message loses nothing."""
 
 import os
 from typing import Any
@@ -61,6 +61,4 @@ def refuse_prefork_without_a_server(sender: Any = None, **_: Any) -> None:
     """
     is_embedded = settings.CADASTRE_BROKER_URL.startswith((f"{EMBEDDED}+", "sqla+"))
     if is_embedded and "prefork" in str(getattr(sender, "pool_cls", "")):
-        raise ImproperlyConfigured(
-            "The embedded broker needs --pool threads; prefork needs Redis or RabbitMQ."
-        )
+        raise ImproperlyConfigured("The embedded broker needs --pool threads; prefork needs Redis or RabbitMQ.")

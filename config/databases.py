@@ -23,9 +23,7 @@ def parse_database_url(url: str, *, sqlite_backend: str, postgresql_backend: str
     if parts.scheme == "sqlite":
         return {
             "ENGINE": sqlite_backend,
-            "NAME": Path(
-                unquote(parts.path.removeprefix("/") if parts.path.startswith("//") else parts.path)
-            ),
+            "NAME": Path(unquote(parts.path.removeprefix("/") if parts.path.startswith("//") else parts.path)),
             "OPTIONS": dict(SQLITE_OPTIONS),
         }
     if parts.scheme == "postgresql":

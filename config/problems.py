@@ -16,7 +16,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from chain import errors as chain
+from payouts import errors as payouts
 from registry import errors as registry
+from registry.api.serializers import LineOutput
 from storage import errors as storage
 from users import errors as users
 from users.api.negotiation import PROBLEM_MEDIA_TYPE
@@ -66,6 +68,19 @@ def _list_account_errors(error: users.AccountRefusedError) -> Mapping[str, Any]:
             {"pointer": f"/{field}", "detail": message} for field, found in error.messages.items() for message in found
         ]
     }
+
+
+def _show_doors(error: payouts.PaymentRequiredError) -> Mapping[str, Any]:
+    """Return the price, who is paid, and the ways to pay."""
+    return {
+        "price": {"amount_msat": error.price_msat},
+        "payees": [LineOutput(line).data for line in error.terms.lines],
+        "doors": [{"door": "prepaid", "deposit": "/api/v1/deposit-addresses"}],
+    }
+
+
+def _show_price(error: payouts.PriceAboveMaxError) -> Mapping[str, Any]:
+    return {"price": {"amount_msat": error.price_msat}}
 
 
 PROBLEMS: dict[type[Exception], Problem] = {
@@ -130,6 +145,14 @@ PROBLEMS: dict[type[Exception], Problem] = {
     registry.ClaimNotFoundError: Problem(404, "claim-not-found", "No such claim"),
     registry.ClaimStateError: Problem(409, "claim-state", "Claim in another state"),
     registry.ClaimExistsError: Problem(409, "claim-exists", "Active claim exists"),
+    # Payouts
+    payouts.PaymentRequiredError: Problem(402, "payment-required", "Payment required", members=_show_doors),
+    payouts.PriceAboveMaxError: Problem(409, "price-above-max", "Price above the agreed one", members=_show_price),
+    payouts.BalanceFrozenError: Problem(403, "balance-frozen", "Frozen balance"),
+    payouts.TransferNotFoundError: Problem(404, "transfer-not-found", "No such transfer"),
+    payouts.WalletKeyMissingError: Problem(503, "deposits-closed", "Deposits are not open"),
+    payouts.PayoutAddressError: Problem(400, "payout-address", "Not an address of the network"),
+    payouts.StatementNotFoundError: Problem(404, "statement-not-found", "No such statement"),
     # Bitcoin
     chain.AddressError: Problem(400, "address", "Not an address of the network"),
     chain.NodeUnavailableError: Problem(503, "node-unavailable", "Bitcoin node unavailable", headers=_retry_soon),

@@ -23,9 +23,7 @@ if CADASTRE_ENVIRONMENT not in {"development", "production"}:
     raise ImproperlyConfigured("CADASTRE_ENVIRONMENT must be development or production.")
 IS_PRODUCTION = CADASTRE_ENVIRONMENT == "production"
 CADASTRE_VAR_DIR = Path(env.text("CADASTRE_VAR_DIR", str(BASE_DIR / "var" / "development"))).resolve()
-CADASTRE_PUBLIC_URL = env.text(
-    "CADASTRE_PUBLIC_URL", None if IS_PRODUCTION else "http://127.0.0.1:8000"
-).rstrip("/")
+CADASTRE_PUBLIC_URL = env.text("CADASTRE_PUBLIC_URL", None if IS_PRODUCTION else "http://127.0.0.1:8000").rstrip("/")
 
 DEBUG = False
 ALLOWED_HOSTS = env.words("CADASTRE_ALLOWED_HOSTS", "" if IS_PRODUCTION else "127.0.0.1,localhost")
@@ -58,9 +56,7 @@ SECRET_KEY = secret("CADASTRE_SECRET_KEY", "secret_key", is_required=True) or (
 
 # --- Bitcoin ---
 CADASTRE_NETWORK = env.text("CADASTRE_NETWORK", None if IS_PRODUCTION else "regtest")
-CADASTRE_NODE_URL = env.text(
-    "CADASTRE_NODE_URL", None if IS_PRODUCTION else "http://cadastre:cadastre@127.0.0.1:18443"
-)
+CADASTRE_NODE_URL = env.text("CADASTRE_NODE_URL", None if IS_PRODUCTION else "http://cadastre:cadastre@127.0.0.1:18443")
 CADASTRE_NODE_TIMEOUT_SECONDS = env.integer("CADASTRE_NODE_TIMEOUT_SECONDS", 30, minimum=1)
 CADASTRE_NODE_TRANSPORT = env.text("CADASTRE_NODE_TRANSPORT", "chain.node.HttpTransport")
 CADASTRE_CHAIN_START_HEIGHT = env.integer("CADASTRE_CHAIN_START_HEIGHT", 0)

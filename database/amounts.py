@@ -1,6 +1,6 @@
 """Columns for integer amounts, guarded where the engine itself is lax.
 
-SQLite turns an integer that overflows 64 bits into a REAL without an error, so every amount carries a CHECK on its type.
+SQLite turns an integer that overflows 64 bits into a REAL without an error, so every amount has a CHECK on its type.
 """
 
 from typing import Any

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from demo.processes import CHECKOUT, ProcessFailedError
 from demo.report import Report
+from demo.stages.claiming import Claiming
+from demo.stages.paying import Paying
 from demo.stages.registering import Registering
 from demo.system import System
 
@@ -15,7 +17,7 @@ SETTINGS = {
     # Short times, so that a demo of a minute shows what takes hours elsewhere.
     "CADASTRE_SWEEP_SECONDS": "1",
     "CADASTRE_SEAL_AGE_SECONDS": "3",
-    "CADASTRE_WINDOW_SECONDS": "5",
+    "CADASTRE_WINDOW_SECONDS": "90",
     "CADASTRE_PAYOUT_INTERVAL_SECONDS": "1",
 }
 
@@ -42,6 +44,9 @@ def run(data: Path) -> int:
             start(system, report)
         registering = Registering(system=system, report=report)
         registering.run()
+        priced = [upload for upload in registering.uploads if upload.price_msat]
+        Claiming(system=system, report=report, uploads=priced).run()
+        Paying(system=system, report=report, bob=registering.bob, uploads=priced).run()
     except (RuntimeError, OSError) as error:
         print(f"\nFailed: {error}\nLogs are in {data / 'logs'}.", file=sys.stderr)
         system.processes.stop()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.node import Node
-from demo.processes import ProcessFailedError, Processes, pick_port
+from demo.processes import Processes, ProcessFailedError, pick_port
 from demo.wallet import Wallet
 
 FOUNDING_CONFIRMATIONS = 100
@@ -59,8 +59,10 @@ class System:
         user, _, password = NODE_LOGIN.partition(":")
         self.processes.start(
             "node",
-            ["-m", "chain.devnode", "--data", str(self.data / "node"), "--port", str(self.node_port)]
-            + ["--user", user, "--password", password],
+            [
+                *("-m", "chain.devnode", "--data", str(self.data / "node"), "--port", str(self.node_port)),
+                *("--user", user, "--password", password),
+            ],
         )
         self.processes.wait("the development node", self.node.is_up)
 
@@ -89,13 +91,18 @@ class System:
         """Start the web server, the worker and beat."""
         self.processes.start(
             "web",
-            ["-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{self.web_port}", "--worker-class", "gthread"]
-            + ["--workers", "2", "--threads", str(WEB_THREADS), "--timeout", "120", "--graceful-timeout", "5"],
+            [
+                *("-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{self.web_port}"),
+                *("--worker-class", "gthread", "--workers", "2", "--threads", str(WEB_THREADS)),
+                *("--timeout", "120", "--graceful-timeout", "5"),
+            ],
         )
         self.processes.start(
             "worker",
-            ["-m", "celery", "--app", "config", "worker", "--pool", "threads", "--concurrency", "4"]
-            + ["--loglevel", "INFO", "--without-mingle", "--without-gossip"],
+            [
+                *("-m", "celery", "--app", "config", "worker", "--pool", "threads", "--concurrency", "4"),
+                *("--loglevel", "INFO", "--without-mingle", "--without-gossip"),
+            ],
         )
         self.processes.start(
             "beat", ["-m", "celery", "--app", "config", "beat", "--schedule", str(self.data / "beat"), "--pidfile="]

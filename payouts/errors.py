@@ -1,5 +1,7 @@
 """What can go wrong with money. No HTTP in here; amounts in the messages are millisatoshi or satoshi, as they say."""
 
+from registry.selectors.terms import Terms
+
 
 class PayoutsError(Exception):
     """Money could not be moved as asked."""
@@ -27,11 +29,12 @@ class ChargeError(PayoutsError):
 class PaymentRequiredError(ChargeError):
     """This transfer has a price that nobody has paid."""
 
-    def __init__(self, *, price_msat: int, balance_msat: int | None) -> None:
-        """Keep the price; the balance is None if nobody signed in to pay."""
+    def __init__(self, *, terms: Terms, balance_msat: int | None) -> None:
+        """Keep the terms, with the price and the payees; the balance is None if nobody signed in to pay."""
         known = "nobody signed in to pay it" if balance_msat is None else f"the balance is {balance_msat} msat"
-        super().__init__(f"This transfer costs {price_msat} msat, and {known}.")
-        self.price_msat = price_msat
+        super().__init__(f"This transfer costs {terms.price_msat} msat, and {known}.")
+        self.terms = terms
+        self.price_msat = terms.price_msat
         self.balance_msat = balance_msat
 
 

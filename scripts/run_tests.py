@@ -71,7 +71,7 @@ def read_version(folder: Path) -> int:
         said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return 0
-    # "postgres (PostgreSQL) 15.18 (Debian ...)"
+    # It says: postgres (PostgreSQL) 15.18, and what packaged it.
     return int(said.split()[2].split(".")[0])
 
 

@@ -79,7 +79,7 @@ def _read_signature(call: Callable[..., Any]) -> dict[str, tuple[tuple[type, ...
     return {item.name: (_flatten(hints[item.name]), item.default is item.empty) for item in parameters}
 
 
-def _flatten(hint: Any) -> tuple[type, ...]:  # noqa: ANN401  a type expression
+def _flatten(hint: Any) -> tuple[type, ...]:
     """Return the plain types of a type expression."""
     if get_origin(hint) in {Union, types.UnionType}:
         return tuple(item for part in get_args(hint) for item in _flatten(part))

@@ -104,7 +104,7 @@ def _answer_one(node: DevelopmentNode | None, request: object) -> Reply:
     return _reply(status, {"result": result, "error": described, "id": call_id})
 
 
-def _run(node: DevelopmentNode | None, request: dict[str, Any]) -> Any:  # noqa: ANN401  JSON
+def _run(node: DevelopmentNode | None, request: dict[str, Any]) -> Any:
     """Make the call that a request names, alone. Raises RpcError if it fails."""
     method = request.get("method")
     if not isinstance(method, str):

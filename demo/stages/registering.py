@@ -1,4 +1,4 @@
-"""Stage A: files are encrypted, uploaded, registered, anchored in Bitcoin, and their proofs verified by two verifiers."""
+"""Stage A: files are encrypted, uploaded, registered and anchored in Bitcoin, and two verifiers accept their proofs."""
 
 import hashlib
 import shutil
@@ -14,7 +14,21 @@ from demo.report import Report
 from demo.system import System
 
 LARGE_BYTES_MIN = 64 * 2**20
-SMALL_FILES = ("README.md", "CHANGELOG.md", "pyproject.toml", "requirements.lock", "docs/reference/verifier.md")
+SMALL_FILES = (
+    "README.md",
+    "CHANGELOG.md",
+    "Makefile",
+    "pyproject.toml",
+    "requirements.lock",
+    "docs/reference/verifier.md",
+    "docs/reference/format-anchor.md",
+    "docs/reference/format-digest.md",
+    "docs/reference/format-encryption.md",
+    "docs/reference/format-proof.md",
+)
+PRICE_MSAT = 1_234_567
+"""An odd price, whose shares leave remainders."""
+
 OTS = Path(sys.executable).with_name("ots")
 FINAL_CONFIRMATIONS = 6
 ANCHOR_SECONDS_MAX = 90
@@ -53,8 +67,9 @@ class Registering:
         self._report.stage("A", "put, record, batch, anchor, final, proof, both verifiers")
         with self._report.step("Bob signs up, and uploads files with `cadastre put`"):
             self.bob.sign_up()
-            for path in self._collect_files():
-                self.put(path, price_msat=0)
+            for name in SMALL_FILES:
+                self.put(CHECKOUT / name, price_msat=PRICE_MSAT)
+            self.put(self._make_large_file(), price_msat=0)
         with self._report.step("The records are sealed into a batch and anchored in Bitcoin"):
             self.anchor()
         with self._report.step("Bob fetches the encrypted blobs and their proofs; both verifiers accept them"):
@@ -99,8 +114,8 @@ class Registering:
             self._system.wallet.mine(1)
         return found <= set(states)
 
-    def _collect_files(self) -> list[Path]:
-        """Return real files: pages of this project, and one archive of the installed packages of over 64 MiB."""
+    def _make_large_file(self) -> Path:
+        """Return an archive of the installed packages, of at least 64 MiB."""
         large = self._work / "packages.tar"
         with tarfile.open(large, "w") as archive:
             for path in sorted((CHECKOUT / ".venv" / "lib").rglob("*")):
@@ -108,10 +123,10 @@ class Registering:
                     archive.add(path, arcname=str(path.relative_to(CHECKOUT)), recursive=False)
                 if archive.offset > LARGE_BYTES_MIN:
                     break
-        return [*(CHECKOUT / name for name in SMALL_FILES), large]
+        return large
 
     def _verify(self, upload: Upload) -> None:
-        """Verify one record by `cadastre verify`, by the standalone verifier, and by the stock OpenTimestamps client."""
+        """Verify one record by `cadastre verify`, the standalone verifier, and the stock OpenTimestamps client."""
         blob = self._work / f"{upload.path.name}.age"
         copy = self._work / f"{upload.path.name}.copy"
         proofs = self._work / "proofs"

@@ -65,7 +65,7 @@ def charge_transfer(
         amount_msat = 0
         if reason == Reason.PRICE:
             amount_msat = terms.price_msat
-            _take_price(payer=payer, price_msat=amount_msat, price_max_msat=price_max_msat)
+            _take_price(payer=payer, terms=terms, price_max_msat=price_max_msat)
         microtransaction = Microtransaction.objects.create(
             payer_id=None if payer is None else payer.id,
             link_id=terms.link_id,
@@ -139,7 +139,7 @@ def _find_reason(
     if terms.price_msat == 0:
         return Reason.FREE, None
     if payer is None:
-        raise PaymentRequiredError(price_msat=terms.price_msat, balance_msat=None)
+        raise PaymentRequiredError(terms=terms, balance_msat=None)
     # One charge of a payer at a time: the second click finds the entitlement that the first one made.
     list(Balance.objects.select_for_update().filter(user=payer))
     entitlement = Entitlement.objects.filter(
@@ -152,9 +152,10 @@ def _find_reason(
     return (Reason.PRICE, None) if entitlement is None else (Reason.ENTITLED, entitlement)
 
 
-def _take_price(*, payer: User | None, price_msat: int, price_max_msat: int | None) -> None:
+def _take_price(*, payer: User | None, terms: Terms, price_max_msat: int | None) -> None:
     """Take the price from the payer's balance: a step that changes nothing unless the balance covers it."""
     require_transaction()
+    price_msat = terms.price_msat
     if price_max_msat is not None and price_msat > price_max_msat:
         raise PriceAboveMaxError(price_msat=price_msat, price_max_msat=price_max_msat)
     funded = Balance.objects.filter(user=payer, frozen_at=None, balance_msat__gte=price_msat)
@@ -163,9 +164,7 @@ def _take_price(*, payer: User | None, price_msat: int, price_max_msat: int | No
     balance = Balance.objects.filter(user=payer).first()
     if balance is not None and balance.frozen_at is not None:
         raise BalanceFrozenError
-    raise PaymentRequiredError(
-        price_msat=price_msat, balance_msat=0 if balance is None else balance.balance_msat
-    )
+    raise PaymentRequiredError(terms=terms, balance_msat=0 if balance is None else balance.balance_msat)
 
 
 def _entitle(paid: Microtransaction, *, length: int) -> Entitlement:

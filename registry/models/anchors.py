@@ -38,9 +38,7 @@ class Batch(models.Model):
         ordering = ["-seq"]
         constraints = [
             models.UniqueConstraint(fields=["register", "seq"], name="registry_batch_seq_once"),
-            models.UniqueConstraint(
-                fields=["register", "first_index"], name="registry_batch_first_index_once"
-            ),
+            models.UniqueConstraint(fields=["register", "first_index"], name="registry_batch_first_index_once"),
             amount_constraint(name="registry_batch_size_positive", field="size", minimum=1),
         ]
 
@@ -60,9 +58,7 @@ class Anchor(models.Model):
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
     batch = models.OneToOneField(Batch, on_delete=models.PROTECT, related_name="anchor")
     state = models.CharField(max_length=9, choices=State.choices, default=State.SIGNED)
-    current = models.ForeignKey(
-        "registry.AnchorTransaction", on_delete=models.PROTECT, null=True, related_name="+"
-    )
+    current = models.ForeignKey("registry.AnchorTransaction", on_delete=models.PROTECT, null=True, related_name="+")
     height = models.PositiveIntegerField(null=True)
     block_hash = models.CharField(max_length=64, blank=True)
     changed_at = models.DateTimeField()
@@ -102,9 +98,7 @@ class AnchorTransaction(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["anchor", "version"], name="registry_anchor_version_once"),
             amount_constraint(name="registry_anchor_fee_not_negative", field="fee_sat"),
-            amount_constraint(
-                name="registry_anchor_continuation_positive", field="continuation_sat", minimum=1
-            ),
+            amount_constraint(name="registry_anchor_continuation_positive", field="continuation_sat", minimum=1),
         ]
 
     def __str__(self) -> str:

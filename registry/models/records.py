@@ -34,9 +34,7 @@ class Record(models.Model):
     work = models.ForeignKey("registry.Work", on_delete=models.PROTECT, null=True, related_name="records")
     registered_at = models.DateTimeField()
     batch = models.ForeignKey("registry.Batch", on_delete=models.PROTECT, null=True, related_name="records")
-    index = models.BigIntegerField(
-        null=True, unique=True, help_text="The leaf's place in the whole register."
-    )
+    index = models.BigIntegerField(null=True, unique=True, help_text="The leaf's place in the whole register.")
 
     class Meta:
         ordering = ["-registered_at", "-id"]
@@ -47,8 +45,7 @@ class Record(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="registry_record_batch_and_index",
-                condition=models.Q(batch=None, index=None)
-                | models.Q(batch__isnull=False, index__isnull=False),
+                condition=models.Q(batch=None, index=None) | models.Q(batch__isnull=False, index__isnull=False),
             ),
         ]
 

@@ -11,9 +11,7 @@ class Work(models.Model):
     """What rights are held in. Every record of an upload has exactly one, made with it."""
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
-    title = models.CharField(
-        max_length=300, blank=True, help_text="Given by a claim; empty until one is approved."
-    )
+    title = models.CharField(max_length=300, blank=True, help_text="Given by a claim; empty until one is approved.")
     created_at = models.DateTimeField()
 
     class Meta:
@@ -122,9 +120,7 @@ class SplitPolicy(models.Model):
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
     work = models.ForeignKey(Work, on_delete=models.PROTECT, related_name="policies")
-    territory = models.CharField(
-        max_length=2, default=WORLD, help_text="ISO 3166-1 alpha-2, or WW for the world."
-    )
+    territory = models.CharField(max_length=2, default=WORLD, help_text="ISO 3166-1 alpha-2, or WW for the world.")
     version = models.PositiveIntegerField()
     valid_from = models.DateTimeField()
     valid_to = models.DateTimeField(null=True, blank=True)
@@ -133,9 +129,7 @@ class SplitPolicy(models.Model):
     class Meta:
         ordering = ["work", "territory", "-version"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["work", "territory", "version"], name="registry_policy_version_once"
-            ),
+            models.UniqueConstraint(fields=["work", "territory", "version"], name="registry_policy_version_once"),
             models.UniqueConstraint(
                 fields=["work", "territory"],
                 name="registry_policy_one_open",
@@ -166,9 +160,7 @@ class SplitLine(models.Model):
     policy = models.ForeignKey(SplitPolicy, on_delete=models.PROTECT, related_name="lines")
     position = models.PositiveSmallIntegerField()
     payee = models.CharField(max_length=9, choices=Payee.choices)
-    holder = models.ForeignKey(
-        RightsHolder, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
-    )
+    holder = models.ForeignKey(RightsHolder, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     fee_bp = models.PositiveIntegerField(default=0)
     share_ppm = models.PositiveIntegerField(default=0)
 

@@ -1,4 +1,4 @@
-"""How approved claims become a split policy. Django-free, since auditors compute the same lines from the same claims."""
+"""How approved claims become a split policy. Django-free: auditors compute the same lines from the same claims."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

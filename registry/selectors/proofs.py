@@ -89,12 +89,7 @@ def _get_anchored(record: Record) -> AnchoredBatch:
 def _anchor(batch: Batch, anchor: Anchor) -> AnchoredBatch:
     """Put a batch, its anchor's mined version and its place in the block together."""
     current: AnchorTransaction | None = anchor.current
-    if (
-        current is None
-        or anchor.height is None
-        or current.block_header is None
-        or current.block_index is None
-    ):
+    if current is None or anchor.height is None or current.block_header is None or current.block_index is None:
         raise ProofNotReadyError
     joined = bytes(current.block_path or b"")
     return anchor_batch(
@@ -130,6 +125,4 @@ def _get_path(record: Record) -> tuple[bytes, ...]:
     if record.batch is None:
         raise ProofNotReadyError
     batch_leaves = Record.objects.filter(batch=record.batch).order_by("index").values_list("leaf", flat=True)
-    return merkle.merkle_path(
-        [bytes(leaf) for leaf in batch_leaves], _get_index(record) - record.batch.first_index
-    )
+    return merkle.merkle_path([bytes(leaf) for leaf in batch_leaves], _get_index(record) - record.batch.first_index)

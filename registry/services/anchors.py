@@ -69,9 +69,7 @@ def sign_anchor(*, batch: Batch, node: NodeClient, now: datetime) -> Anchor:
     scripts = [key.script_pubkey, commitment_script(bytes(batch.commitment))]
     fee_sat = estimate_fee(node=node, virtual_bytes=estimate_virtual_size(1, scripts))
     if coin.value_sat - fee_sat < CONTINUATION_SAT_MIN:
-        raise AnchorFundsError(
-            f"the anchors have {coin.value_sat} sat left; the next one costs {fee_sat} sat"
-        )
+        raise AnchorFundsError(f"the anchors have {coin.value_sat} sat left; the next one costs {fee_sat} sat")
     tip = get_tip(CONSUMER)
     unsigned = build_transaction(
         coins=[coin],
@@ -106,12 +104,7 @@ def estimate_fee(*, node: NodeClient, virtual_bytes: int) -> int:
 
 def _get_continuation(register: Register, script: bytes) -> Coin:
     """Return the coin that the next anchor spends: the last one's vout[0], or the register's first outpoint."""
-    last = (
-        Anchor.objects.filter(batch__register=register)
-        .select_related("current")
-        .order_by("-batch__seq")
-        .first()
-    )
+    last = Anchor.objects.filter(batch__register=register).select_related("current").order_by("-batch__seq").first()
     if last is None or last.current is None:
         return Coin(register.first_txid, register.first_vout, register.first_value_sat, script)
     return Coin(last.current.txid, 0, last.current.continuation_sat, script)

@@ -28,12 +28,7 @@ def seal_due_batches(*, now: datetime) -> int:
 
     Raises RegisterMissingError if records wait and no register has been founded to seal them in.
     """
-    oldest = (
-        Record.objects.filter(batch=None)
-        .order_by("registered_at")
-        .values_list("registered_at", flat=True)
-        .first()
-    )
+    oldest = Record.objects.filter(batch=None).order_by("registered_at").values_list("registered_at", flat=True).first()
     if oldest is None:
         return 0
     is_old = oldest + timedelta(seconds=settings.CADASTRE_SEAL_AGE_SECONDS) <= now
@@ -93,7 +88,7 @@ def _get_recent_block_hash() -> str:
 def _take_leaves(batch: Batch) -> list[bytes]:
     """Give waiting records their indexes in the order of their ids, by one statement, and return their leaves."""
     require_transaction()
-    table = connection.ops.quote_name(Record._meta.db_table)
+    table = connection.ops.quote_name(Record._meta.db_table)  # noqa: SLF001  Django documents it
     index = connection.ops.quote_name("index")
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,6 +1,7 @@
 """Every error is a problem document."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from storage.errors import RangeNotSatisfiableError, StorageError, UploadOffsetE
 from users.api.permissions import Public
 
 pytestmark = pytest.mark.urls(__name__)
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
 ERRORS: dict[str, Exception] = {
     "bug": RuntimeError("the password is hunter2"),
@@ -192,3 +195,14 @@ def test_a_slug_stands_for_one_status_and_title():
     meanings = {(row.slug, row.status, row.title) for row in rows}
 
     assert len(meanings) == len({row.slug for row in rows})
+
+
+def test_every_problem_of_users_storage_and_the_frameworks_is_explained():
+    pages = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("api-conventions.md", "uploads.md"))
+
+    own = [row for kind, row in PROBLEMS.items() if kind.__module__ in {"users.errors", "storage.errors"}]
+    missing = [
+        row.slug for row in [*own, *FRAMEWORK_PROBLEMS.values()] if f"| `{row.slug}` | {row.status} |" not in pages
+    ]
+
+    assert missing == []

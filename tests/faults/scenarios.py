@@ -300,7 +300,5 @@ def count_payments(script: bytes) -> list[int]:
 def read_outputs() -> list[Output]:
     """Return every output in the chain."""
     node = plain_node()
-    blocks = [
-        parse_block(node.get_block(node.get_block_hash(height))) for height in range(node.get_block_count() + 1)
-    ]
+    blocks = [parse_block(node.get_block(node.get_block_hash(height))) for height in range(node.get_block_count() + 1)]
     return [output for block in blocks for paid in block.transactions for output in paid.outputs]

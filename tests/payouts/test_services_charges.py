@@ -1,6 +1,6 @@
 """Charging a transfer before its first byte, and refunding one that could not be served."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -45,7 +45,7 @@ def link(bob: User) -> Link:
     return make_link(owner=bob, price_msat=1_500)
 
 
-def charge(payer: User | None, link: Link, *, price_max_msat: int | None = None, now=NOW) -> Charge:
+def charge(payer: User | None, link: Link, *, price_max_msat: int | None = None, now: datetime = NOW) -> Charge:
     """Charge a transfer in the plainest way."""
     return charge_transfer(payer=payer, link_id=link.id, territory=None, price_max_msat=price_max_msat, now=now)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -219,7 +220,8 @@ def steal_input(market: Market, batch: PayoutBatch) -> str:
     """Spend a batch's input by another transaction of the same keys, and mine it."""
     coin = batch.inputs.get()
     spent = Coin(coin.txid, coin.vout, coin.value_sat, bytes(coin.script))
-    raw = build_transaction(coins=[spent], outputs=[Output(coin.value_sat - 5_000, b"\x00\x14" + bytes(20))], lock_time=0)
+    outputs = [Output(coin.value_sat - 5_000, b"\x00\x14" + bytes(20))]
+    raw = build_transaction(coins=[spent], outputs=outputs, lock_time=0)
     signed = sign_transaction(raw, coins=[spent], keys={spent.script: WALLET.derive_key(0, coin.index)})
     txid = market.node.send_raw_transaction(signed)
     market.mine()
@@ -306,10 +308,11 @@ CHANGE_SCRIPT = b"\x00\x14" + bytes(20)
         {"spent_by": True},
     ],
 )
-def test_only_credited_unspent_coins_of_ours_are_spent(fields: dict[str, object]):
+def test_only_credited_unspent_coins_of_ours_are_spent(fields: dict[str, Any]):
     if "spent_by" in fields:
         fields = {"spent_by": make_batch(state=State.SIGNED)}
-    make_coin(**({"value_sat": 50_000, "state": CREDITED} | fields))
+    values: dict[str, Any] = {"value_sat": 50_000, "state": CREDITED}
+    make_coin(**(values | fields))
     with pytest.raises(InsufficientCoinsError, match="0 sat"):
         select_coins(outputs=PAID_OUTPUT, change_script=CHANGE_SCRIPT, rate_sat_per_kvb=1_000)
 

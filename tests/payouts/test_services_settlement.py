@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -81,7 +82,7 @@ def settle(at: datetime) -> SettlementWindow:
     return settle_window(number=window.number, now=at)
 
 
-def held(kind: LedgerAccount.Kind, **owner) -> int:
+def held(kind: LedgerAccount.Kind, **owner: UUID) -> int:
     """Return what an account holds."""
     return get_balance(make_account(kind, **owner)).credit_balance_msat
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -33,7 +33,7 @@ def test_the_first_window_is_opened_once():
 
 
 @pytest.mark.django_db
-def test_a_window_closes_when_its_time_is_over_and_the_next_one_opens(later):
+def test_a_window_closes_when_its_time_is_over_and_the_next_one_opens(later: datetime):
     with transaction.atomic():
         stamp_open_window(now=NOW)
     make_microtransaction()
@@ -46,7 +46,7 @@ def test_a_window_closes_when_its_time_is_over_and_the_next_one_opens(later):
 
 
 @pytest.mark.django_db
-def test_no_window_closes_early_or_empty_or_before_there_is_one(later):
+def test_no_window_closes_early_or_empty_or_before_there_is_one(later: datetime):
     assert close_window(now=later) is None
     with transaction.atomic():
         stamp_open_window(now=NOW)
@@ -71,7 +71,7 @@ def run_together(actions: list[Callable[[], None]]) -> list[BaseException]:
         barrier.wait()
         try:
             action()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, the test compares it
             errors.append(error)
         finally:
             connection.close()
@@ -118,7 +118,7 @@ def test_a_balance_is_never_spent_twice():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_charge_is_stamped_with_a_window_that_closed_before_it(later):
+def test_no_charge_is_stamped_with_a_window_that_closed_before_it(later: datetime):
     """Charges race with closings; every row of a closed window was there when it closed."""
     require_real_concurrency()
     readers = [make_user("carol") for _ in range(4)]

@@ -1,7 +1,6 @@
 """Proofs that the server writes, checked by the verifier and by the stock OpenTimestamps library."""
 
 import io
-from collections.abc import Iterator
 
 import pytest
 from opentimestamps.core.notary import BitcoinBlockHeaderAttestation
@@ -19,7 +18,7 @@ from tests.registry.conftest import NOW, FoundedRegister
 
 
 @pytest.fixture
-def anchored(founded: FoundedRegister) -> Iterator[list[Record]]:
+def anchored(founded: FoundedRegister) -> list[Record]:
     """Two batches of three and one records, both anchored and six blocks deep."""
     records = [make_document_record(now=NOW) for _ in range(3)]
     seal_batch(now=NOW)
@@ -29,7 +28,7 @@ def anchored(founded: FoundedRegister) -> Iterator[list[Record]]:
     seal_batch(now=NOW)
     anchors.send_anchors(node=founded.node, now=NOW)
     founded.mine(6)
-    yield records
+    return records
 
 
 def test_the_verifier_accepts_every_proof(anchored: list[Record], founded: FoundedRegister, tmp_path, settings):
@@ -42,9 +41,7 @@ def test_the_verifier_accepts_every_proof(anchored: list[Record], founded: Found
         node = ["--node", settings.CADASTRE_NODE_URL]
 
         assert run_verifier(["verify", "--digest", digest, str(document), *node]) == 0
-        assert (
-            run_verifier(["verify", "--digest", digest, str(document), *node, "--anchors", str(anchors_path)]) == 0
-        )
+        assert run_verifier(["verify", "--digest", digest, str(document), *node, "--anchors", str(anchors_path)]) == 0
         assert run_verifier(["verify", "--digest", "00" * 32, str(document), *node]) == 1
 
 

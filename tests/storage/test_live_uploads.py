@@ -23,6 +23,8 @@ ACCOUNT = {"username": "bob", "password": "correct horse battery"}
 MEDIA_TYPE = "application/offset+octet-stream"
 MIB = 1024 * 1024
 
+pytestmark = pytest.mark.slow
+
 
 class LiveServer:
     """The web server on a database and a data directory of its own."""

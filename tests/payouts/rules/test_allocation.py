@@ -1,6 +1,7 @@
 """Sharing out: nothing is lost, everybody is within a millisatoshi of exact, whatever the windows."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ def policies(draw: st.DrawFn) -> list[PolicyLine]:
     fees = draw(st.lists(st.integers(1, 3_000), max_size=3))
     cuts = sorted(draw(st.sets(st.integers(1, MILLIONTHS - 1), max_size=4)))
     edges = [0, *cuts, MILLIONTHS]
-    shares = [upper - lower for lower, upper in zip(edges, edges[1:], strict=False)]
+    shares = [upper - lower for lower, upper in pairwise(edges)]
     return [PolicyLine(fee, 0) for fee in fees] + [PolicyLine(0, share) for share in shares]
 
 

@@ -136,8 +136,10 @@ def test_refuses_a_negative_sum_in_a_path():
 
 
 def test_refuses_a_nonce_hash_of_another_length():
+    leaf = make_leaves(1)[0]
+    assert isinstance(leaf, TransferLeaf)
     with pytest.raises(SumTreeError, match="32 bytes"):
-        build_root([replace(make_leaves(1)[0], nonce_sha256=b"short")])
+        build_root([replace(leaf, nonce_sha256=b"short")])
 
 
 def test_refuses_a_proof_of_no_leaf():

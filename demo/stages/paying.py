@@ -1,0 +1,177 @@
+"""Stage B: readers deposit on chain and pay for transfers; settlement, statements, a payout, the closing account."""
+
+import secrets
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from demo.people import Person
+from demo.report import Report
+from demo.stages.registering import Upload
+from demo.system import System
+from demo.wallet import Wallet
+
+READERS = 10
+DEPOSIT_SAT = 20_000
+AT_ONCE = 3
+CONFIRMATIONS = 6
+SETTLE_SECONDS_MAX = 240
+MSAT_PER_SAT = 1_000
+
+
+class Paying:
+    """Runs stage B: every reader takes every upload once."""
+
+    def __init__(self, *, system: System, report: Report, bob: Person, uploads: list[Upload]) -> None:
+        self._system = system
+        self._report = report
+        self._bob = bob
+        self._uploads = uploads
+        folder = system.data / "people"
+        self._readers = [Person(f"reader{number}", folder=folder, server_url=system.url) for number in range(READERS)]
+        self._payee = Wallet(system.node, secrets.token_bytes(32))
+        self._total_msat = READERS * sum(upload.price_msat for upload in uploads)
+
+    def run(self) -> None:
+        """Go through the stage's steps."""
+        transfers = READERS * len(self._uploads)
+        self._report.stage("B", f"deposit, {transfers} paid gets, settlement, statement, payout, closing account")
+        with self._report.step(f"{READERS} readers sign up and deposit on chain"):
+            self._deposit()
+        with self._report.step("A reader without funds is refused, and nothing is charged"):
+            self._refuse_without_funds()
+        with self._report.step(f"{transfers} transfers are paid through `cadastre get`, and the bytes compared"):
+            self._get_everything()
+        with self._report.step("The same blob is decrypted by Debian's age"):
+            self._decrypt_with_age()
+        with self._report.step("Celery settles the window and makes statements"):
+            self._await_settlement()
+        with self._report.step("One transaction pays rights holders and uploaders; it confirms"):
+            self._await_payout()
+        with self._report.step("The closing account: where every deposited millisatoshi is"):
+            self._show_closing_account()
+
+    def _deposit(self) -> None:
+        payments = {}
+        for reader in self._readers:
+            reader.sign_up()
+            payments[reader.cadastre("deposit")["address"]] = DEPOSIT_SAT
+        txid = self._system.wallet.pay(payments)
+        self._report.value("deposits", f"{READERS} x {DEPOSIT_SAT:,} sat in {txid}")
+        self._system.wallet.mine(CONFIRMATIONS - 1)
+        before = self._balances()
+        self._system.wallet.mine(1)
+        wait = self._system.processes.wait
+        wait("the credits", lambda: self._balances() == {DEPOSIT_SAT * MSAT_PER_SAT})
+        self._report.value("balances", f"{sorted(before)} msat before the last confirmation, then {self._balances()}")
+
+    def _balances(self) -> set[int]:
+        return {reader.cadastre("balance")["balance"]["amount_msat"] for reader in self._readers}
+
+    def _refuse_without_funds(self) -> None:
+        carol = Person("carol", folder=self._system.data / "people", server_url=self._system.url)
+        carol.sign_up()
+        upload = self._uploads[0]
+        target = self._system.data / "files" / "unpaid"
+        answer = carol.cadastre(
+            "get", upload.link, "-o", str(target), "--price-max-msat", str(upload.price_msat), expected=4
+        )
+        if target.exists():
+            raise RuntimeError("an unpaid transfer was served")
+        self._report.value("cadastre get", (answer or {}).get("detail", "exit code 4: payment required"))
+
+    def _get_everything(self) -> None:
+        done = 0
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for _ in pool.map(self._get, [(reader, item) for item in self._uploads for reader in self._readers]):
+                done += 1
+                if done % 25 == 0:
+                    self._report.progress(done, READERS * len(self._uploads), "transfers")
+        spent = DEPOSIT_SAT * MSAT_PER_SAT - self._total_msat // READERS
+        if self._balances() != {spent}:
+            raise RuntimeError(f"the readers' balances are {self._balances()}, not {spent}")
+        self._report.value("charged", f"{self._total_msat:,} msat; each reader has {spent:,} msat left")
+
+    def _get(self, job: tuple[Person, Upload]) -> None:
+        reader, upload = job
+        target = reader.folder / upload.path.name
+        answer = reader.cadastre("get", upload.link, "-o", str(target), "--price-max-msat", str(upload.price_msat))
+        if answer["charged"]["amount_msat"] != upload.price_msat:
+            raise RuntimeError(f"{reader.name} was charged {answer['charged']}")
+        if target.read_bytes() != upload.path.read_bytes():
+            raise RuntimeError(f"{target} differs from the original")
+
+    def _decrypt_with_age(self) -> None:
+        age = shutil.which("age")
+        if age is None:
+            self._report.value("skipped", "Debian's age is not installed (apt-get install age)")
+            return
+        upload = self._uploads[0]
+        reader = self._readers[0]
+        folder = self._system.data / "files"
+        blob, identity = folder / "paid.age", folder / "identity.txt"
+        reader.cadastre("get", upload.link, "-o", str(folder / "again"), "--keep-ciphertext", str(blob),
+                        "--price-max-msat", str(upload.price_msat))  # fmt: skip
+        identity.write_text(reader.cadastre("key", upload.link)["identity"] + "\n")
+        identity.chmod(0o600)
+        plain = subprocess.run([age, "-d", "-i", str(identity), str(blob)], capture_output=True, check=True).stdout
+        if plain != Path(upload.path).read_bytes():
+            raise RuntimeError("age decrypts other bytes")
+        self._report.value("age -d", f"{len(plain):,} bytes, equal to {upload.path.name}; the repeat was free")
+
+    def _await_settlement(self) -> None:
+        self._system.post(
+            "/api/v1/payout-address", {"address": self._payee.address}, token=self._bob.token, method="PUT"
+        )
+        self._system.processes.wait("the settlement", self._is_settled, seconds_max=SETTLE_SECONDS_MAX)
+        for window in self._settled():
+            self._report.value(
+                f"window {window['number']}",
+                f"{window['transfers']['count']} transfers, {window['transfers']['sum']['amount_msat']:,} msat",
+            )
+            self._report.value("  root", window["transfers"]["root"])
+        self._system.processes.wait("the statements", lambda: bool(self._statements()))
+        for statement in self._statements():
+            self._report.value("Bob's statement", f"{statement['total']['amount_msat']:,} msat as the uploader")
+
+    def _settled(self) -> list[Any]:
+        windows = self._system.get("/api/v1/settlements")["results"]
+        return [window for window in windows if window["state"] == "SETTLED"]
+
+    def _is_settled(self) -> bool:
+        return sum(window["transfers"]["sum"]["amount_msat"] for window in self._settled()) == self._total_msat
+
+    def _statements(self) -> list[Any]:
+        return list(self._system.get("/api/v1/statements", token=self._bob.token)["results"])
+
+    def _await_payout(self) -> None:
+        wait = self._system.processes.wait
+        wait("the payout", lambda: self._payouts({"BROADCAST"}), seconds_max=SETTLE_SECONDS_MAX)
+        self._system.wallet.mine(CONFIRMATIONS)
+        wait("the payout's confirmations", lambda: self._payouts({"PAID"}))
+        for payout in self._payouts({"PAID"}):
+            found = self._system.node.call("getrawtransaction", payout["txid"], True)  # noqa: FBT003  the node's own calling form
+            values = {output["scriptPubKey"].get("address"): output["value"] for output in found["vout"]}
+            self._report.value("transaction", f"{payout['txid']} with {len(values)} outputs")
+            self._report.value("Bob is paid", f"{payout['amount_sat']:,} sat at {payout['address']}")
+            if round(values[payout["address"]] * 100_000_000) != payout["amount_sat"]:
+                raise RuntimeError("the chain pays another amount")
+
+    def _payouts(self, states: set[str]) -> list[Any]:
+        payouts = self._system.get("/api/v1/payouts", token=self._bob.token)["results"]
+        return [payout for payout in payouts if payout["state"] in states]
+
+    def _show_closing_account(self) -> None:
+        account = self._system.get("/api/v1/closing-account")
+        for name in ("chain", "ledger"):
+            side = account[name]
+            self._report.value(f"from the {name}", f"{side['deposits']['amount_msat']:>15,} msat deposited =")
+            for line in side["lines"]:
+                self._report.value(f"  {line['name'].lower()}", f"{line['amount']['amount_msat']:>15,}")
+            self._report.value("  sum", f"{side['total']['amount_msat']:>15,}")
+        totals = {account[name][part]["amount_msat"] for name in ("chain", "ledger") for part in ("deposits", "total")}
+        if totals != {READERS * DEPOSIT_SAT * MSAT_PER_SAT} or not account["is_balanced"]:
+            raise RuntimeError(f"the closing account does not close: {totals}")
+        self._report.value("difference", "0 msat")
