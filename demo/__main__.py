@@ -16,7 +16,7 @@ DATA = CHECKOUT / "var" / "demo"
 SETTINGS = {
     # Short times, so that a demo of a minute shows what takes hours elsewhere.
     "CADASTRE_SWEEP_SECONDS": "1",
-    "CADASTRE_SEAL_AGE_SECONDS": "3",
+    "CADASTRE_SEAL_AGE_SECONDS": "15",
     "CADASTRE_WINDOW_SECONDS": "90",
     "CADASTRE_PAYOUT_INTERVAL_SECONDS": "1",
 }

@@ -17,7 +17,7 @@ class Admin:
 
     def sign_in(self, name: str, password: str) -> None:
         """Sign in by the admin's own form. Raises RuntimeError if it refuses."""
-        answer = self.submit("/admin/login/", "/admin/login/", {"username": name, "password": password})
+        answer = self.submit("/admin/login/", "/admin/login/?next=/admin/", {"username": name, "password": password})
         if "/admin/logout/" not in answer:
             raise RuntimeError("the admin's sign-in form was refused")
 

@@ -6,6 +6,7 @@ from web.views import documents, links, records
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", records.show_home, name="home"),
+    path("favicon.ico", records.lead_to_icon),
     path("records/", records.list_newest, name="records"),
     path("records/<uuid:record_id>/", records.show_record, name="record"),
     path("batches/<int:seq>/", records.show_batch, name="batch"),

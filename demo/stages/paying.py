@@ -19,6 +19,7 @@ AT_ONCE = 3
 CONFIRMATIONS = 6
 SETTLE_SECONDS_MAX = 240
 MSAT_PER_SAT = 1_000
+SAT_PER_COIN = 100_000_000
 
 
 class Paying:
@@ -137,8 +138,7 @@ class Paying:
             self._report.value("Bob's statement", f"{statement['total']['amount_msat']:,} msat as the uploader")
 
     def _settled(self) -> list[Any]:
-        windows = self._system.get("/api/v1/settlements")["results"]
-        return [window for window in windows if window["state"] == "SETTLED"]
+        return list(self._system.get("/api/v1/settlements")["results"])
 
     def _is_settled(self) -> bool:
         return sum(window["transfers"]["sum"]["amount_msat"] for window in self._settled()) == self._total_msat
@@ -152,11 +152,12 @@ class Paying:
         self._system.wallet.mine(CONFIRMATIONS)
         wait("the payout's confirmations", lambda: self._payouts({"PAID"}))
         for payout in self._payouts({"PAID"}):
-            found = self._system.node.call("getrawtransaction", payout["txid"], True)  # noqa: FBT003  the node's own calling form
-            values = {output["scriptPubKey"].get("address"): output["value"] for output in found["vout"]}
+            found = self._system.node.call("getrawtransaction", payout["txid"], True)  # noqa: FBT003  Core's form
+            values = [round(output["value"] * SAT_PER_COIN) for output in found["vout"]]
+            amount_sat = payout["amount"]["amount_msat"] // MSAT_PER_SAT
             self._report.value("transaction", f"{payout['txid']} with {len(values)} outputs")
-            self._report.value("Bob is paid", f"{payout['amount_sat']:,} sat at {payout['address']}")
-            if round(values[payout["address"]] * 100_000_000) != payout["amount_sat"]:
+            self._report.value("Bob is paid", f"{amount_sat:,} sat at {payout['address']}")
+            if amount_sat not in values:
                 raise RuntimeError("the chain pays another amount")
 
     def _payouts(self, states: set[str]) -> list[Any]:
@@ -165,13 +166,15 @@ class Paying:
 
     def _show_closing_account(self) -> None:
         account = self._system.get("/api/v1/closing-account")
+        totals = set()
         for name in ("chain", "ledger"):
-            side = account[name]
-            self._report.value(f"from the {name}", f"{side['deposits']['amount_msat']:>15,} msat deposited =")
-            for line in side["lines"]:
-                self._report.value(f"  {line['name'].lower()}", f"{line['amount']['amount_msat']:>15,}")
-            self._report.value("  sum", f"{side['total']['amount_msat']:>15,}")
-        totals = {account[name][part]["amount_msat"] for name in ("chain", "ledger") for part in ("deposits", "total")}
+            deposited, lines = account[name]["deposits"]["amount_msat"], account[name]["lines"]
+            total = sum(line["amount_msat"] for line in lines)
+            totals |= {deposited, total}
+            self._report.value(f"from the {name}", f"{deposited:>15,} msat deposited")
+            for line in lines:
+                self._report.value(f"  {line['name'].lower()}", f"{line['amount_msat']:>15,}")
+            self._report.value("  sum", f"{total:>15,}")
         if totals != {READERS * DEPOSIT_SAT * MSAT_PER_SAT} or not account["is_balanced"]:
             raise RuntimeError(f"the closing account does not close: {totals}")
         self._report.value("difference", "0 msat")

@@ -130,7 +130,9 @@ class Registering:
         blob = self._work / f"{upload.path.name}.age"
         copy = self._work / f"{upload.path.name}.copy"
         proofs = self._work / "proofs"
-        self.bob.cadastre("get", upload.link, "-o", str(copy), "--keep-ciphertext", str(blob))
+        # He is the owner, so nothing is charged; agreeing to the price is what the command asks of everybody.
+        agreed = ["--price-max-msat", str(upload.price_msat)]
+        self.bob.cadastre("get", upload.link, "-o", str(copy), "--keep-ciphertext", str(blob), *agreed)
         if hashlib.sha256(copy.read_bytes()).hexdigest() != upload.sha256:
             raise RuntimeError(f"{copy} differs from {upload.path}")
         copy.unlink()

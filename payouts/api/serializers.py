@@ -86,7 +86,7 @@ class TreeOutput(serializers.Serializer[Any]):
 
     count = serializers.IntegerField()
     sum = MoneySerializer()
-    root = Hex32Field()
+    root = Hex32Field()  # type: ignore[assignment]  # it shadows a property of the library that is not used here
 
 
 class SettlementOutput(serializers.ModelSerializer[SettlementWindow]):
@@ -133,11 +133,12 @@ class StatementDetailOutput(StatementOutput):
 
     document = serializers.SerializerMethodField(help_text="The registered document, whose amounts are strings.")
 
-    class Meta(StatementOutput.Meta):
+    class Meta:
+        model = Statement
         fields = (*StatementOutput.Meta.fields, "document")
 
     @extend_schema_field({"type": "object"})
-    def get_document(self, statement: Statement) -> Any:  # noqa: ANN401  JSON
+    def get_document(self, statement: Statement) -> Any:
         """Return the document that the record commits to."""
         return json.loads(bytes(statement.record.document or b"null"))
 

@@ -154,6 +154,8 @@ class Deposits(World):
         """Pay three addresses."""
         super().prepare()
         fund_addresses(self.wallet, [make_user("bob"), make_user("carol"), None])
+        # The miner's own blocks are followed already; the payments wait in the mempool.
+        payouts_following.follow_chain(node=plain_node(), now=START)
 
     def sweep(self) -> None:
         """Follow the chain."""

@@ -71,3 +71,7 @@ def test_the_pages_files_exist(client: Client):
 
     for name in re.findall(r'(?:src|href)="/static/([^"]+)"', text):
         assert finders.find(name), name
+
+
+def test_the_address_that_browsers_guess_leads_to_the_icon(client: Client):
+    assert client.get("/favicon.ico").headers["Location"] == "/static/web/mark.svg"

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -23,6 +24,12 @@ from web.selectors.search import search
 def show_home(request: HttpRequest) -> HttpResponse:
     """Explain the system, with live facts from the register."""
     return render_page(request, "web/home.html", {"facts": get_register_facts()})
+
+
+@require_safe
+def lead_to_icon(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  Django passes it
+    """Lead browsers from the address that they guess to the icon; the admin's pages do not name one."""
+    return redirect(static("web/mark.svg"), permanent=True)
 
 
 @require_safe

@@ -1,0 +1,98 @@
+"""The admin's pages of money."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.contrib.messages import get_messages
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from payouts.apps import PayoutsConfig
+from payouts.models import PayoutBatch
+from tests.factories.payouts import (
+    fund_reader,
+    make_batch,
+    make_microtransaction,
+    make_payable,
+    make_user,
+)
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+State = PayoutBatch.State
+PAGES = [
+    model._meta.model_name for model in admin.site._registry if model._meta.app_label == PayoutsConfig.name
+]
+BATCHES = "/admin/payouts/payoutbatch/"
+
+
+def test_every_model_has_a_page():
+    assert len(PAGES) == 16
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
+    page: str, admin_client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+):
+    for _ in range(12):
+        fund_reader(make_user("carol"), 1_000)
+        make_payable(make_batch(state=State.PROPOSED).payouts.get().account, 5)
+        make_microtransaction()
+    with django_assert_max_num_queries(9):
+        answer = admin_client.get(f"/admin/payouts/{page}/", {"q": "x"} if page == "journalentry" else {})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_can_be_searched(page: str, admin_client: Client):
+    assert admin_client.get(f"/admin/payouts/{page}/", {"q": "1"}).status_code == 200
+
+
+def test_rows_can_be_looked_at_but_not_changed(admin_client: Client):
+    coin = fund_reader(make_user("carol"), 1_000)
+    batch = make_batch(state=State.PROPOSED, raw=b"raw", txid="ab" * 32)
+    for path in (f"walletcoin/{coin.id}", f"payoutbatch/{batch.id}", f"microtransaction/{make_microtransaction().id}"):
+        assert admin_client.get(f"/admin/payouts/{path}/change/").status_code == 200
+        assert admin_client.post(f"/admin/payouts/{path}/change/", {}).status_code == 403
+        assert admin_client.post(f"/admin/payouts/{path}/delete/", {"post": "yes"}).status_code == 403
+
+
+def approve(client: Client, *batches: PayoutBatch) -> list[str]:
+    """Run the action and return what the page says."""
+    chosen = [str(batch.id) for batch in batches]
+    answer = client.post(BATCHES, {"action": "approve", "_selected_action": chosen})
+    return [str(message) for message in get_messages(answer.wsgi_request)]
+
+
+def test_an_approver_approves_what_waits_and_is_told_what_does_not(admin_client: Client):
+    waiting, paid = make_batch(state=State.PROPOSED), make_batch(state=State.PAID)
+    said = approve(admin_client, waiting, paid)
+    waiting.refresh_from_db()
+    assert waiting.state == State.APPROVED
+    assert waiting.approver is not None
+    assert sorted(line.split(": ")[1] for line in said) == [
+        "The payout batch is PAID, not PROPOSED.",
+        "approved.",
+    ]
+
+
+@pytest.mark.parametrize("may_approve", [True, False])
+def test_approving_needs_the_permission(may_approve: bool):
+    clerk = make_user("alice")
+    clerk.is_staff = True
+    clerk.save()
+    names = ["view_payoutbatch", *(["approve_payoutbatch"] if may_approve else [])]
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client, batch = Client(), make_batch(state=State.PROPOSED)
+    client.force_login(clerk)
+    approve(client, batch)
+    batch.refresh_from_db()
+    assert batch.state == (State.APPROVED if may_approve else State.PROPOSED)
+
+
+def test_the_maker_is_refused_with_a_message(admin_client: Client, admin_user: User):
+    batch = make_batch(state=State.PROPOSED, maker=admin_user)
+    (said,) = approve(admin_client, batch)
+    assert "cannot approve" in said
+    batch.refresh_from_db()
+    assert batch.state == State.PROPOSED

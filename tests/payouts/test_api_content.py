@@ -1,0 +1,164 @@
+"""A link's bytes over HTTP: charged first, then served, refunded if that fails."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.files.storage import storages
+from django.test import Client
+
+from payouts.models import Entitlement, Microtransaction, Refund
+from registry.services.records import register_blob
+from storage.models import Link
+from tests.factories.payouts import NOW, fund_reader, get_balance_msat
+from tests.factories.storage import make_blob
+from tests.factories.users import make_client, make_user
+from users.models import User
+from users.scopes import Scope
+
+pytestmark = pytest.mark.django_db
+CONTENT = b"ciphertext" * 1_000
+
+
+@pytest.fixture(autouse=True)
+def static_root() -> None:
+    """Make the directory of static files: WhiteNoise warns when it is missing."""
+    Path(django_settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture
+def bob() -> User:
+    return make_user("bob")
+
+
+@pytest.fixture
+def carol() -> User:
+    user = make_user("carol")
+    fund_reader(user, 10)
+    return user
+
+
+def share(owner: User, *, price_msat: int) -> Link:
+    """Return a registered link to CONTENT."""
+    blob = make_blob(CONTENT)
+    link = Link.objects.create(
+        blob=blob, owner=owner, price_msat=price_msat, manifest=b"age", seal=bytes(32), created_at=NOW
+    )
+    register_blob(blob_id=blob.id, now=NOW)
+    return link
+
+
+def address(link: Link) -> str:
+    """Return where a link's bytes are."""
+    return f"/api/v1/links/{link.id}/content"
+
+
+def test_a_transfer_is_charged_and_served(bob: User, carol: User):
+    answer = make_client(carol).get(address(share(bob, price_msat=1_500)))
+    assert answer.status_code == 200
+    assert answer.getvalue() == CONTENT
+    paid = Microtransaction.objects.get()
+    assert answer["Cadastre-Transfer"] == str(paid.id)
+    assert answer["Cadastre-Charged-Msat"] == "1500"
+    assert answer["Content-Length"] == str(len(CONTENT))
+    assert get_balance_msat(carol) == 8_500
+    assert Entitlement.objects.get().bytes_served == len(CONTENT)
+
+
+def test_a_range_resumes_for_nothing(bob: User, carol: User):
+    link, client = share(bob, price_msat=1_500), make_client(carol)
+    client.get(address(link)).close()
+    answer = client.get(address(link), headers={"Range": "bytes=9990-"})
+    assert (answer.status_code, answer.getvalue()) == (206, b"ciphertext")
+    assert answer["Content-Range"] == "bytes 9990-9999/10000"
+    assert answer["Cadastre-Charged-Msat"] == "0"
+    assert Entitlement.objects.get().bytes_served == 10
+
+
+def test_a_free_link_is_served_to_anybody(bob: User):
+    answer = Client().get(address(share(bob, price_msat=0)))
+    assert answer.getvalue() == CONTENT
+    assert answer["Cadastre-Charged-Msat"] == "0"
+
+
+def test_a_price_without_a_credential_is_answered_with_the_ways_to_pay(bob: User):
+    answer = Client().get(address(share(bob, price_msat=1_500)))
+    problem = answer.json()
+    assert answer.status_code == 402
+    assert answer["Content-Type"] == "application/problem+json"
+    assert (problem["code"], problem["price"]) == ("payment-required", {"amount_msat": 1_500})
+    assert [line["payee"] for line in problem["payees"]] == ["PLATFORM", "UPLOADER"]
+    assert problem["doors"] == [{"door": "prepaid", "deposit": "/api/v1/deposit-addresses"}]
+    assert not Microtransaction.objects.exists()
+
+
+def test_a_reader_without_funds_gets_402(bob: User, carol: User):
+    assert make_client(carol).get(address(share(bob, price_msat=10_001))).status_code == 402
+
+
+def test_a_price_above_the_agreed_one_is_a_conflict(bob: User, carol: User):
+    answer = make_client(carol).get(address(share(bob, price_msat=1_500)), headers={"Cadastre-Price-Max": "1499"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "price-above-max")
+    assert get_balance_msat(carol) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [("Cadastre-Price-Max", "-1"), ("Cadastre-Territory", "world"), ("Cadastre-Nonce-SHA256", "00")],
+)
+def test_a_malformed_header_is_refused_before_anything_is_charged(bob: User, carol: User, header: str, value: str):
+    answer = make_client(carol).get(address(share(bob, price_msat=1)), headers={header: value})
+    assert answer.status_code == 400
+    assert not Microtransaction.objects.exists()
+
+
+def test_the_nonces_hash_is_kept(bob: User, carol: User):
+    headers = {"Cadastre-Nonce-SHA256": "ab" * 32, "Cadastre-Territory": "FR"}
+    make_client(carol).get(address(share(bob, price_msat=1)), headers=headers).close()
+    assert bytes(Microtransaction.objects.get().nonce_sha256) == b"\xab" * 32
+
+
+def test_a_token_that_may_not_pay_is_refused(bob: User, carol: User):
+    client = make_client(carol, scopes=[Scope.ACCOUNT_READ])
+    answer = client.get(address(share(bob, price_msat=0)))
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing")
+
+
+def test_head_never_charges(bob: User, carol: User):
+    answer = make_client(carol).head(address(share(bob, price_msat=1_500)))
+    assert (answer.status_code, answer["Content-Length"]) == (200, str(len(CONTENT)))
+    assert not Microtransaction.objects.exists()
+
+
+def test_a_range_behind_the_end_is_refused_before_anything_is_charged(bob: User, carol: User):
+    answer = make_client(carol).get(address(share(bob, price_msat=1_500)), headers={"Range": "bytes=10000-"})
+    assert answer.status_code == 416
+    assert not Microtransaction.objects.exists()
+
+
+def test_a_blob_that_cannot_be_read_is_refunded(bob: User, carol: User):
+    link = share(bob, price_msat=1_500)
+    storages["blobs"].delete(link.blob.storage_name)
+    answer = make_client(carol).get(address(link))
+    assert (answer.status_code, answer.json()["code"]) == (503, "blob-unavailable")
+    assert get_balance_msat(carol) == 10_000
+    assert Refund.objects.get().amount_msat == 1_500
+
+
+def test_a_free_transfer_that_cannot_be_read_needs_no_refund(bob: User):
+    link = share(bob, price_msat=0)
+    storages["blobs"].delete(link.blob.storage_name)
+    assert Client().get(address(link)).status_code == 503
+    assert not Refund.objects.exists()
+
+
+def test_a_link_that_does_not_exist_is_not_found():
+    assert Client().get(f"/api/v1/links/{uuid4()}/content").status_code == 404
+
+
+def test_long_transfers_are_counted_while_they_run(bob: User, carol: User, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("payouts.api.content.REPORT_BYTES", 1)
+    answer = make_client(carol).get(address(share(bob, price_msat=1)))
+    assert len(answer.getvalue()) == len(CONTENT)
+    assert Entitlement.objects.get().bytes_served == len(CONTENT)
