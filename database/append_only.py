@@ -1,4 +1,4 @@
-"""Triggers that make a table append-only below the ORM, in both engines."""
+"""Triggers that protect rows below the ORM, in both engines: append-only tables, and columns that are set once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,17 +7,55 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
+POSTGRESQL_REFUSE = """
+    CREATE OR REPLACE FUNCTION cadastre_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+    END $$
+"""
+POSTGRESQL_RUN = "EXECUTE FUNCTION cadastre_refuse_change()"
 
-class MakeAppendOnly(Operation):
+
+class TriggerOperation(Operation):
+    """A migration operation that makes triggers on one table and leaves the models' state as it is."""
+
+    reversible = True
+    reduces_to_sql = True
+    table: str
+
+    def trigger_names(self, vendor: str) -> list[str]:
+        """Return the names of the triggers that this operation makes on an engine."""
+        raise NotImplementedError
+
+    def statements(self, vendor: str) -> list[str]:
+        """Return the SQL of the triggers for an engine."""
+        raise NotImplementedError
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Do nothing: a trigger is not part of the models' state."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        """Create the triggers."""
+        for statement in self.statements(schema_editor.connection.vendor):
+            schema_editor.execute(statement, params=None)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        """Drop the triggers."""
+        on_table = f" ON {self.table}" if schema_editor.connection.vendor == "postgresql" else ""
+        for name in self.trigger_names(schema_editor.connection.vendor):
+            schema_editor.execute(f"DROP TRIGGER {name}{on_table}", params=None)
+
+
+class MakeAppendOnly(TriggerOperation):
     """Refuse UPDATE, DELETE and TRUNCATE on a table, also from raw SQL.
 
     `columns` are those that may never change: a table's mutable state (a validity's end, for example) is left out of
     them. `unique_columns` guard against SQLite's INSERT OR REPLACE, which deletes rows without firing DELETE triggers:
     a BEFORE INSERT trigger refuses a row that exists.
     """
-
-    reversible = True
-    reduces_to_sql = True
 
     def __init__(self, table: str, *, columns: Sequence[str], unique_columns: Sequence[str] = ("id",)) -> None:
         self.table = table
@@ -32,35 +70,9 @@ class MakeAppendOnly(Operation):
             {"columns": self.columns, "unique_columns": self.unique_columns},
         )
 
-    def state_forwards(self, app_label: str, state: ProjectState) -> None:
-        """Leave the models' state as it is: a trigger is not part of it."""
-
     def describe(self) -> str:
         """Return the line that `migrate` shows."""
         return f"Make {self.table} append-only"
-
-    def database_forwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        """Create the triggers."""
-        for statement in self.statements(schema_editor.connection.vendor):
-            schema_editor.execute(statement, params=None)
-
-    def database_backwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        """Drop the triggers."""
-        on_table = f" ON {self.table}" if schema_editor.connection.vendor == "postgresql" else ""
-        for name in self.trigger_names(schema_editor.connection.vendor):
-            schema_editor.execute(f"DROP TRIGGER {name}{on_table}", params=None)
 
     def trigger_names(self, vendor: str) -> list[str]:
         """Return the names of the triggers that this operation makes on an engine."""
@@ -72,17 +84,11 @@ class MakeAppendOnly(Operation):
         update, delete, last = self.trigger_names(vendor)
         columns = ", ".join(self.columns)
         if vendor == "postgresql":
-            function = """
-                CREATE OR REPLACE FUNCTION cadastre_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
-                END $$
-            """
-            run = "EXECUTE FUNCTION cadastre_refuse_change()"
             return [
-                function,
-                f"CREATE TRIGGER {update} BEFORE UPDATE OF {columns} ON {self.table} FOR EACH ROW {run}",
-                f"CREATE TRIGGER {delete} BEFORE DELETE ON {self.table} FOR EACH ROW {run}",
-                f"CREATE TRIGGER {last} BEFORE TRUNCATE ON {self.table} FOR EACH STATEMENT {run}",
+                POSTGRESQL_REFUSE,
+                f"CREATE TRIGGER {update} BEFORE UPDATE OF {columns} ON {self.table} FOR EACH ROW {POSTGRESQL_RUN}",
+                f"CREATE TRIGGER {delete} BEFORE DELETE ON {self.table} FOR EACH ROW {POSTGRESQL_RUN}",
+                f"CREATE TRIGGER {last} BEFORE TRUNCATE ON {self.table} FOR EACH STATEMENT {POSTGRESQL_RUN}",
             ]
         refuse = f"BEGIN SELECT RAISE(ABORT, '{self.table} is append-only'); END"
         exists = " OR ".join(f"{column} = NEW.{column}" for column in self.unique_columns)
@@ -92,3 +98,32 @@ class MakeAppendOnly(Operation):
             f"CREATE TRIGGER {delete} BEFORE DELETE ON {self.table} {refuse}",
             f"CREATE TRIGGER {last} BEFORE INSERT ON {self.table} WHEN {replaces} {refuse}",
         ]
+
+
+class SetOnce(TriggerOperation):
+    """Refuse to change a column that has a value: it may be empty at first, and is filled once."""
+
+    def __init__(self, table: str, *, column: str) -> None:
+        self.table = table
+        self.column = column
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        """Return the operation's parts, as Django's migration writer asks for them."""
+        return type(self).__name__, [self.table], {"column": self.column}
+
+    def describe(self) -> str:
+        """Return the line that `migrate` shows."""
+        return f"Let {self.table}.{self.column} be set once"
+
+    def trigger_names(self, vendor: str) -> list[str]:
+        """Return the trigger's name, the same on every engine."""
+        return [f"{self.table}_{self.column}_once"]
+
+    def statements(self, vendor: str) -> list[str]:
+        """Return the SQL of the trigger for an engine."""
+        [name] = self.trigger_names(vendor)
+        before = f"CREATE TRIGGER {name} BEFORE UPDATE OF {self.column} ON {self.table} FOR EACH ROW"
+        condition = f"WHEN (OLD.{self.column} IS NOT NULL)"
+        if vendor == "postgresql":
+            return [POSTGRESQL_REFUSE, f"{before} {condition} {POSTGRESQL_RUN}"]
+        return [f"{before} {condition} BEGIN SELECT RAISE(ABORT, '{self.table}.{self.column} is set once'); END"]

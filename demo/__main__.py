@@ -17,7 +17,7 @@ SETTINGS = {
     # Short times, so that a demo of a minute shows what takes hours elsewhere.
     "CADASTRE_SWEEP_SECONDS": "1",
     "CADASTRE_SEAL_AGE_SECONDS": "15",
-    "CADASTRE_WINDOW_SECONDS": "90",
+    "CADASTRE_WINDOW_SECONDS": "3600",
     "CADASTRE_PAYOUT_INTERVAL_SECONDS": "1",
 }
 

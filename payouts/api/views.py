@@ -138,9 +138,7 @@ class PayoutAddressView(APIView):
         """Say where you want to be paid as an uploader."""
         body = PayoutAddressSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        address = set_payout_address(
-            user=get_user(request), address=body.validated_data["address"], now=timezone.now()
-        )
+        address = set_payout_address(user=get_user(request), address=body.validated_data["address"], now=timezone.now())
         return Response({"address": address.address})
 
 

@@ -76,9 +76,7 @@ class Posting(models.Model):
         ordering = ["entry", "id"]
         constraints = [
             amount_constraint(name="payouts_posting_amount_positive", field="amount_msat", minimum=1),
-            models.CheckConstraint(
-                name="payouts_posting_two_accounts", condition=~models.Q(debit=models.F("credit"))
-            ),
+            models.CheckConstraint(name="payouts_posting_two_accounts", condition=~models.Q(debit=models.F("credit"))),
         ]
 
     def __str__(self) -> str:

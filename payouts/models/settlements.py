@@ -30,9 +30,7 @@ class SettlementWindow(models.Model):
     class Meta:
         ordering = ["-number"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["state"], name="payouts_window_one_open", condition=models.Q(state="OPEN")
-            ),
+            models.UniqueConstraint(fields=["state"], name="payouts_window_one_open", condition=models.Q(state="OPEN")),
         ]
 
     def __str__(self) -> str:

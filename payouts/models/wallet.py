@@ -11,7 +11,10 @@ class DepositAddress(models.Model):
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
     user = models.ForeignKey(
-        "users.User", on_delete=models.PROTECT, null=True, related_name="deposit_addresses",
+        "users.User",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="deposit_addresses",
         help_text="Empty for the operator's own address.",
     )
     index = models.PositiveIntegerField(unique=True)
@@ -55,7 +58,10 @@ class WalletCoin(models.Model):
     block_hash = models.CharField(max_length=64)
     times_credited = models.PositiveIntegerField(default=0, help_text="Numbers the entries' source keys over reorgs.")
     spent_by = models.ForeignKey(
-        "payouts.PayoutBatch", on_delete=models.PROTECT, null=True, related_name="inputs",
+        "payouts.PayoutBatch",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="inputs",
         help_text="The payout batch that has reserved or spent it.",
     )
     spent_txid = models.CharField(max_length=64, blank=True, help_text="The transaction in a block that spends it.")

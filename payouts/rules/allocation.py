@@ -74,6 +74,4 @@ def give_out_remainders(entitlements: Sequence[Entitlement]) -> tuple[int, ...]:
         raise AllocationError("the remainders do not add up to whole millisatoshi")
     by_remainder = sorted(range(len(entitlements)), key=lambda position: (-entitlements[position].remainder, position))
     lucky = frozenset(by_remainder[:dust])
-    return tuple(
-        entitlement.whole_msat + (position in lucky) for position, entitlement in enumerate(entitlements)
-    )
+    return tuple(entitlement.whole_msat + (position in lucky) for position, entitlement in enumerate(entitlements))

@@ -105,9 +105,7 @@ def join_nodes(left: Node, right: Node) -> Node:
     total = left.sum_msat + right.sum_msat
     if min(left.sum_msat, right.sum_msat) < 0 or total >= SUM_LIMIT:
         raise SumOverflowError(f"{left.sum_msat} + {right.sum_msat} msat is out of range")
-    preimage = (
-        NODE_TAG + left.sum_msat.to_bytes(8) + left.hash + right.sum_msat.to_bytes(8) + right.hash
-    )
+    preimage = NODE_TAG + left.sum_msat.to_bytes(8) + left.hash + right.sum_msat.to_bytes(8) + right.hash
     return Node(total, hashlib.sha256(preimage).digest())
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from payouts.errors import StatementNotFoundError
-from payouts.models import Balance, Microtransaction, Payout, PayoutAddress, SettlementWindow, Statement, WalletCoin
+from payouts.models import Balance, Microtransaction, Payout, SettlementWindow, Statement, WalletCoin
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,6 @@ def list_payouts(*, user_id: UUID) -> QuerySet[Payout]:
     """Return a person's payouts: as an uploader, and of the rights holders that they are a member of."""
     is_theirs = Q(account__user_id=user_id) | Q(account__holder__members__user_id=user_id)
     return Payout.objects.filter(is_theirs).select_related("account", "batch").distinct()
-
-
-def find_payout_address(*, user_id: UUID) -> PayoutAddress | None:
-    """Return where a user is paid as an uploader, or None if they never said."""
-    return PayoutAddress.objects.filter(user_id=user_id).order_by("-created_at", "-id").first()
 
 
 def list_settlements() -> QuerySet[SettlementWindow]:

@@ -69,9 +69,7 @@ def fail_conflicted_batches(*, final_height: int, now: datetime) -> None:
 def unmine_batches(*, block_hash: str, now: datetime) -> None:
     """Send the batches of a block that left the chain back to waiting for another one."""
     require_transaction()
-    mined = PayoutBatch.objects.select_for_update().filter(
-        block_hash=block_hash, state__in=[State.MINED, State.PAID]
-    )
+    mined = PayoutBatch.objects.select_for_update().filter(block_hash=block_hash, state__in=[State.MINED, State.PAID])
     for batch in mined.order_by("id"):
         if batch.state == State.PAID:
             reverse_entry(source_key=_paid_key(batch), description="The payout's block left the chain", now=now)

@@ -83,9 +83,7 @@ def _share_group(*, group: Group, lines: Sequence[TermsLine], rows: Sequence[Car
 def _list_ended(*, ended_by: datetime, besides: set[CarryKey]) -> list[Group]:
     """Return groups of nothing for the carries that are to be closed without a transfer of their own in this window."""
     open_carries = Carry.objects.filter(closed_at=None, policy__valid_to__lte=ended_by)
-    keys = open_carries.values_list(
-        "policy__work_id", "policy_id", "record_id", "record__uploader_id", "affiliate_id"
-    )
+    keys = open_carries.values_list("policy__work_id", "policy_id", "record_id", "record__uploader_id", "affiliate_id")
     groups = [Group(*key, transfer_count=0, gross_msat=0) for key in keys.distinct()]
     rest = [group for group in groups if group.carry_key not in besides]
     return sorted(rest, key=lambda group: tuple(str(part) for part in group.carry_key))

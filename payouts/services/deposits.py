@@ -98,9 +98,7 @@ def _credit_reader(*, user: User, coin: WalletCoin, amount_msat: int, now: datet
         post_entry(
             source_key=f"repayment:{_coin_key(coin)}",
             description="Repaid for a deposit that left the chain",
-            postings=[
-                PostingDraft(get_or_create_account(kind=Kind.READERS, now=now), receivable, repaid_msat)
-            ],
+            postings=[PostingDraft(get_or_create_account(kind=Kind.READERS, now=now), receivable, repaid_msat)],
             now=now,
         )
     balance.balance_msat = F("balance_msat") + (amount_msat - repaid_msat)

@@ -97,9 +97,7 @@ def _derive_upcoming() -> dict[bytes, int]:
     """Return the scripts of the next addresses that nobody was given yet, with their indexes."""
     last = DepositAddress.objects.aggregate(last=Max("index"))["last"]
     first = 0 if last is None else last + 1
-    return {
-        derive_script(branch=DEPOSIT_BRANCH, index=index): index for index in range(first, first + LOOK_AHEAD)
-    }
+    return {derive_script(branch=DEPOSIT_BRANCH, index=index): index for index in range(first, first + LOOK_AHEAD)}
 
 
 def _note_coin(
@@ -140,9 +138,7 @@ def _note_coin(
 
 def _notice_spends(*, block: Block) -> None:
     """Note which of the wallet's coins this block spends, whoever spends them."""
-    spenders = {
-        (spent.txid, spent.vout): spending.txid for spending in block.transactions for spent in spending.inputs
-    }
+    spenders = {(spent.txid, spent.vout): spending.txid for spending in block.transactions for spent in spending.inputs}
     for chunk in _chunks(sorted({txid for txid, _ in spenders})):
         for coin in WalletCoin.objects.filter(txid__in=chunk):
             spender = spenders.get((coin.txid, coin.vout))

@@ -151,9 +151,7 @@ def _create_batch(*, drafts: Sequence[PayoutDraft], maker: User | None, now: dat
         changed_at=now,
     )
     Payout.objects.bulk_create(
-        Payout(
-            batch=batch, account=draft.account, address=draft.address, amount_sat=draft.amount_sat, created_at=now
-        )
+        Payout(batch=batch, account=draft.account, address=draft.address, amount_sat=draft.amount_sat, created_at=now)
         for draft in drafts
     )
     return batch

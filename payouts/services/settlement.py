@@ -161,9 +161,7 @@ def _register_trees(*, window: SettlementWindow, previous: SettlementWindow | No
     window.count, window.sum_msat, window.root = transfers.count, transfers.sum_msat, transfers.hash
     window.refund_count, window.refund_sum_msat, window.refund_root = refunds.count, refunds.sum_msat, refunds.hash
     window.record = register_document(kind=Record.Kind.SETTLEMENT, document=document, now=now)
-    window.save(
-        update_fields=["count", "sum_msat", "root", "refund_count", "refund_sum_msat", "refund_root", "record"]
-    )
+    window.save(update_fields=["count", "sum_msat", "root", "refund_count", "refund_sum_msat", "refund_root", "record"])
 
 
 def _describe(root: Root) -> dict[str, str]:
@@ -176,4 +174,3 @@ def _previous_digest(previous: SettlementWindow | None) -> str:
         return NO_PREVIOUS
     assert previous.record is not None, "a settled window has its record"
     return bytes(previous.record.sha256).hex()
-

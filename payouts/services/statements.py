@@ -17,9 +17,9 @@ def make_statements(*, now: datetime) -> list[Statement]:
 
     Each is a transaction of its own, and continues where the account's last statement ended.
     """
-    last_settled = SettlementWindow.objects.filter(state=SettlementWindow.State.SETTLED).aggregate(
-        last=Max("number")
-    )["last"]
+    last_settled = SettlementWindow.objects.filter(state=SettlementWindow.State.SETTLED).aggregate(last=Max("number"))[
+        "last"
+    ]
     if last_settled is None:
         return []
     payable = LedgerAccount.objects.filter(kind=LedgerAccount.Kind.PAYABLE, settlement_lines__isnull=False)

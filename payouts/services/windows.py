@@ -43,14 +43,17 @@ def stamp_open_window(*, now: datetime) -> int:
     raise WindowStateError("No settlement window stayed open.")
 
 
-def close_window(*, now: datetime) -> SettlementWindow | None:
+def close_window(*, now: datetime, is_early: bool = False) -> SettlementWindow | None:
     """Close the open window and open the next; return the closed one, or None if none is due.
 
-    A window is due once CADASTRE_WINDOW_SECONDS have passed and it has something to settle.
+    A window is due once CADASTRE_WINDOW_SECONDS have passed and it has something to settle; `is_early` is an operator's
+    wish not to wait for the time.
     """
     with transaction.atomic(durable=True):
         window = SettlementWindow.objects.select_for_update().filter(state=SettlementWindow.State.OPEN).first()
-        if window is None or window.opened_at + timedelta(seconds=settings.CADASTRE_WINDOW_SECONDS) > now:
+        if window is None:
+            return None
+        if not is_early and window.opened_at + timedelta(seconds=settings.CADASTRE_WINDOW_SECONDS) > now:
             return None
         counted = (Microtransaction.objects, Refund.objects)
         if not any(rows.filter(window=window.number).exists() for rows in counted):

@@ -36,6 +36,7 @@ class Batch(models.Model):
 
     class Meta:
         ordering = ["-seq"]
+        verbose_name_plural = "batches"
         constraints = [
             models.UniqueConstraint(fields=["register", "seq"], name="registry_batch_seq_once"),
             models.UniqueConstraint(fields=["register", "first_index"], name="registry_batch_first_index_once"),

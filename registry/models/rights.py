@@ -128,6 +128,7 @@ class SplitPolicy(models.Model):
 
     class Meta:
         ordering = ["work", "territory", "-version"]
+        verbose_name_plural = "split policies"
         constraints = [
             models.UniqueConstraint(fields=["work", "territory", "version"], name="registry_policy_version_once"),
             models.UniqueConstraint(

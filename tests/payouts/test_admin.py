@@ -20,9 +20,7 @@ from users.models import User
 
 pytestmark = pytest.mark.django_db
 State = PayoutBatch.State
-PAGES = [
-    model._meta.model_name for model in admin.site._registry if model._meta.app_label == PayoutsConfig.name
-]
+PAGES = [model._meta.model_name for model in admin.site._registry if model._meta.app_label == PayoutsConfig.name]
 BATCHES = "/admin/payouts/payoutbatch/"
 
 

@@ -68,12 +68,12 @@ def test_a_transfer_is_charged_and_served(bob: User, carol: User):
 
 def test_a_range_resumes_for_nothing(bob: User, carol: User):
     link, client = share(bob, price_msat=1_500), make_client(carol)
-    client.get(address(link)).close()
+    assert client.get(address(link)).getvalue() == CONTENT
     answer = client.get(address(link), headers={"Range": "bytes=9990-"})
     assert (answer.status_code, answer.getvalue()) == (206, b"ciphertext")
     assert answer["Content-Range"] == "bytes 9990-9999/10000"
     assert answer["Cadastre-Charged-Msat"] == "0"
-    assert Entitlement.objects.get().bytes_served == 10
+    assert Entitlement.objects.get().bytes_served == len(CONTENT) + 10
 
 
 def test_a_free_link_is_served_to_anybody(bob: User):
@@ -115,7 +115,7 @@ def test_a_malformed_header_is_refused_before_anything_is_charged(bob: User, car
 
 def test_the_nonces_hash_is_kept(bob: User, carol: User):
     headers = {"Cadastre-Nonce-SHA256": "ab" * 32, "Cadastre-Territory": "FR"}
-    make_client(carol).get(address(share(bob, price_msat=1)), headers=headers).close()
+    assert make_client(carol).get(address(share(bob, price_msat=1)), headers=headers).getvalue() == CONTENT
     assert bytes(Microtransaction.objects.get().nonce_sha256) == b"\xab" * 32
 
 

@@ -15,7 +15,16 @@ from payouts.services.settlement import settle_windows
 from payouts.services.statements import make_statements
 from payouts.services.windows import close_window
 from registry.models import Member
-from tests.factories.payouts import NOW, WALLET, fund_reader, make_account, make_batch, make_holder, make_link, start_shares
+from tests.factories.payouts import (
+    NOW,
+    WALLET,
+    fund_reader,
+    make_account,
+    make_batch,
+    make_holder,
+    make_link,
+    start_shares,
+)
 from tests.factories.users import make_client, make_user
 from users.models import User
 from users.scopes import Scope
@@ -56,9 +65,7 @@ def sold(alice: User, bob: User, carol: User) -> Statement:
     Member.objects.create(holder=holder, user=alice, created_at=NOW)
     link = make_link(owner=bob, price_msat=1_000)
     start_shares(link, [(holder, 500_000)], now=NOW + timedelta(seconds=1))
-    charge_transfer(
-        payer=carol, link_id=link.id, territory=None, price_max_msat=None, now=NOW + timedelta(seconds=2)
-    )
+    charge_transfer(payer=carol, link_id=link.id, territory=None, price_max_msat=None, now=NOW + timedelta(seconds=2))
     close_window(now=NOW + timedelta(days=1))
     settle_windows(now=NOW + timedelta(days=1))
     make_statements(now=NOW + timedelta(days=1))
@@ -112,9 +119,7 @@ def test_everybody_sees_their_own_transfers_alone(sold: Statement, bob: User, ca
     assert get(bob, "transfers").json()["results"] == []
 
 
-def test_statements_are_for_the_uploader_and_the_holders_members(
-    sold: Statement, alice: User, bob: User, carol: User
-):
+def test_statements_are_for_the_uploader_and_the_holders_members(sold: Statement, alice: User, bob: User, carol: User):
     (bobs,) = get(bob, "statements").json()["results"]
     (alices,) = get(alice, "statements").json()["results"]
     assert (bobs["id"], bobs["total"]) == (str(sold.id), {"amount_msat": 450})

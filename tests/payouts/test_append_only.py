@@ -36,7 +36,7 @@ def test_every_table_of_money_has_its_triggers():
         "UPDATE payouts_journalentry SET source_key = 'another'",
         "DELETE FROM payouts_posting",
         "DELETE FROM payouts_journalentry",
-        "UPDATE payouts_microtransaction SET \"window\" = 7",
+        'UPDATE payouts_microtransaction SET "window" = 7',
         "DELETE FROM payouts_microtransaction",
     ],
 )

@@ -87,7 +87,10 @@ def test_gives_up_where_no_index_is_free(carol: User):
     for index in range(1, INDEX_ATTEMPTS_MAX + 1):
         # A row under another index has the script that this index would get.
         DepositAddress.objects.create(
-            user=carol, index=1_000 + index, script=WALLET.derive_script(0, 1_010 + index), address=f"{index}",
+            user=carol,
+            index=1_000 + index,
+            script=WALLET.derive_script(0, 1_010 + index),
+            address=f"{index}",
             created_at=NOW,
         )
     with pytest.raises(IntegrityError, match="1011"):

@@ -191,4 +191,3 @@ class LedgerMachine(RuleBasedStateMachine):
 def test_a_ledger_stays_balanced_whatever_happens():
     short = hypothesis_settings(max_examples=15, stateful_step_count=20, deadline=None)
     run_state_machine_as_test(LedgerMachine, settings=short)
-

@@ -82,9 +82,7 @@ def market(db: None, devnode: DevnodeProcess) -> Market:
     market.mine(3)
     link = make_link(owner=bob, price_msat=40_000_000)
     start_shares(link, [(alice, 1_000_000)], now=NOW + timedelta(seconds=1))
-    charge_transfer(
-        payer=carol, link_id=link.id, territory=None, price_max_msat=None, now=NOW + timedelta(seconds=2)
-    )
+    charge_transfer(payer=carol, link_id=link.id, territory=None, price_max_msat=None, now=NOW + timedelta(seconds=2))
     assert get_closing_account().is_balanced
     close_window(now=NOW + DAY)
     settle_windows(now=NOW + DAY)
@@ -288,9 +286,16 @@ def test_change_branch_coins_are_signed_with_their_own_keys(shared_devnode: Devn
     batch = make_batch(state=State.APPROVED)
     signed = sign_payout_batch(batch_id=batch.id, node=shared_devnode.client, now=NOW)
     parsed = parse_transaction(bytes(signed.raw or b""))
-    assert {item.witness[1] for item in parsed.inputs} == {
-        WALLET.derive_key(branch, 3).public_key for branch in (0, 1)
-    }
+    assert {item.witness[1] for item in parsed.inputs} == {WALLET.derive_key(branch, 3).public_key for branch in (0, 1)}
+
+
+@pytest.mark.django_db
+def test_a_transaction_without_change_pays_the_payouts_alone(shared_devnode: DevnodeProcess):
+    make_coin(value_sat=20_200, state=CREDITED)
+    batch = make_batch(state=State.APPROVED)
+    signed = sign_payout_batch(batch_id=batch.id, node=shared_devnode.client, now=NOW)
+    assert (signed.change_index, signed.fee_sat) == (None, 200)
+    assert len(parse_transaction(bytes(signed.raw or b"")).outputs) == 1
 
 
 PAID_OUTPUT = [Output(10_000, b"\x00\x14" + bytes(20))]

@@ -185,9 +185,7 @@ def test_an_affiliate_line_pays_the_affiliate_or_else_the_platform(carol: User, 
     SplitLine.objects.filter(policy=policy).delete()
     payees = [("AFFILIATE", 1_000, 0), ("UNCLAIMED", 0, 500_000), ("ESCROW", 0, 500_000)]
     for position, (payee, fee_bp, share_ppm) in enumerate(payees):
-        SplitLine.objects.create(
-            policy=policy, position=position, payee=payee, fee_bp=fee_bp, share_ppm=share_ppm
-        )
+        SplitLine.objects.create(policy=policy, position=position, payee=payee, fee_bp=fee_bp, share_ppm=share_ppm)
     affiliate = make_user("affiliate")
     buy(carol, link, at=NOW, affiliate=affiliate)
     buy(carol, link, at=NOW + timedelta(seconds=2))
@@ -319,9 +317,7 @@ class ExactnessTest(TestCase):
     """Whatever is charged and refunded in whatever windows, everybody is within 1 msat of exact."""
 
     @given(
-        st.lists(
-            st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=4), min_size=1, max_size=4
-        )
+        st.lists(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=4), min_size=1, max_size=4)
     )
     @hypothesis_settings(max_examples=12, deadline=None)
     def test_every_payee_is_within_a_millisatoshi_of_exact(self, windows: list[list[tuple[int, bool]]]):
@@ -345,5 +341,3 @@ class ExactnessTest(TestCase):
             assert 0 <= carry.remainder < 10**10
             assert carry.posted_msat == carry.entitled_msat
         assert abs(held(Kind.PLATFORM) - charged / 10) < len(links)
-
-

@@ -21,9 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Write what is missing. Raises CommandError in production, where keys come from the environment."""
         if settings.IS_PRODUCTION:
-            raise CommandError(
-                "In production, set the keys in the environment; this command is for development."
-            )
+            raise CommandError("In production, set the keys in the environment; this command is for development.")
         network = get_network(settings.CADASTRE_NETWORK)
         if network.name == "main":
             raise CommandError("Development keys are not for the main network.")

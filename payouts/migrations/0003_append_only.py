@@ -10,7 +10,7 @@ from database.append_only import MakeAppendOnly
 class Migration(migrations.Migration):
     """Triggers on six tables."""
 
-    dependencies: ClassVar = [("payouts", "0001_initial")]
+    dependencies: ClassVar = [("payouts", "0002_initial")]
 
     operations: ClassVar = [
         MakeAppendOnly(

@@ -1,0 +1,21 @@
+"""`make bench`: measures against peers and physical limits on this machine, and prints a table of ratios."""
+
+import os
+import platform
+import sys
+
+from bench import merkle
+from bench.peers.run import install_peers
+from bench.rows import print_table
+
+
+def main() -> int:
+    """Measure and print; a bar that is missed is shown, and is no error: machines differ."""
+    install_peers()
+    print(f"Python {platform.python_version()}, {os.cpu_count()} processors. Ratios of medians, each pair in turn.\n")
+    print_table(merkle.measure())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
