@@ -11,10 +11,11 @@ from kombu.transport import sqlalchemy
 class Channel(sqlalchemy.Channel):
     """Removes delivered messages, which kombu only marks, so that the file does not grow for ever."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # kombu's own name
         """Store a message, and remove those of its queue that were delivered."""
         super()._put(queue, payload, **kwargs)
-        delivered = self._query_all(queue).filter(self.message_cls.visible.is_(False))
+        sent = self._query_all(queue)  # type: ignore[attr-defined]  # kombu has it, its stubs do not
+        delivered = sent.filter(self.message_cls.visible.is_(False))
         delivered.delete(synchronize_session=False)
         self.session.commit()
 

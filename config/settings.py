@@ -94,6 +94,7 @@ CADASTRE_SWEEP_SECONDS = env.integer("CADASTRE_SWEEP_SECONDS", 5, minimum=1)
 CADASTRE_BROKER_URL = env.text(
     "CADASTRE_BROKER_URL", None if IS_PRODUCTION else f"embedded+sqlite:///{CADASTRE_VAR_DIR}/broker.sqlite3"
 )
+CADASTRE_HEALTH_WAIT_SECONDS = env.integer("CADASTRE_HEALTH_WAIT_SECONDS", 10_800, minimum=1)
 
 # --- Django ---
 INSTALLED_APPS = [

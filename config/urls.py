@@ -13,6 +13,7 @@ api_urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("storage.api.urls")),
     path("", include("registry.api.urls")),
     path("", include("payouts.api.urls")),
+    path("", include("web.api.urls")),
     path("schema", SpectacularAPIView.as_view(), name="api-schema"),
 ]
 urlpatterns = [

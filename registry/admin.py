@@ -104,6 +104,16 @@ class ClaimEventAdmin(ReadOnlyAdmin[ClaimEvent]):
     search_fields = ["claim__title", "actor__username"]
 
 
+@admin.register(SplitLine)
+class SplitLineAdmin(ReadOnlyAdmin[SplitLine]):
+    """Lines of all split policies."""
+
+    list_display = ["policy", "position", "payee", "holder", "fee_bp", "share_ppm"]
+    list_filter = ["payee"]
+    list_select_related = ["policy", "holder"]
+    search_fields = ["holder__name", "=policy__work__id"]
+
+
 class SplitLineInline(admin.TabularInline[SplitLine, SplitPolicy]):
     """The lines of a policy, on its page."""
 

@@ -24,7 +24,7 @@ def append_only_operations() -> list[MakeAppendOnly]:
 @pytest.fixture(autouse=True, scope="session")
 def flush_without_triggers() -> Iterator[None]:
     """Let TransactionTestCase empty append-only tables."""
-    teardown = TransactionTestCase._fixture_teardown
+    teardown = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # Django has it, its stubs do not
 
     def teardown_without_triggers(self: TransactionTestCase) -> None:
         operations = append_only_operations()

@@ -144,16 +144,17 @@ class Paying:
         return list(self._system.get("/api/v1/settlements")["results"])
 
     def _is_settled(self) -> bool:
-        return sum(window["transfers"]["sum"]["amount_msat"] for window in self._settled()) == self._total_msat
+        settled_msat: int = sum(window["transfers"]["sum"]["amount_msat"] for window in self._settled())
+        return settled_msat == self._total_msat
 
     def _statements(self) -> list[Any]:
         return list(self._system.get("/api/v1/statements", token=self._bob.token)["results"])
 
     def _await_payout(self) -> None:
         wait = self._system.processes.wait
-        wait("the payout", lambda: self._payouts({"BROADCAST"}), seconds_max=SETTLE_SECONDS_MAX)
+        wait("the payout", lambda: bool(self._payouts({"BROADCAST"})), seconds_max=SETTLE_SECONDS_MAX)
         self._system.wallet.mine(CONFIRMATIONS)
-        wait("the payout's confirmations", lambda: self._payouts({"PAID"}))
+        wait("the payout's confirmations", lambda: bool(self._payouts({"PAID"})))
         for payout in self._payouts({"PAID"}):
             found = self._system.node.call("getrawtransaction", payout["txid"], True)  # noqa: FBT003  Core's form
             values = [round(output["value"] * SAT_PER_COIN) for output in found["vout"]]

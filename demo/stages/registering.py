@@ -68,7 +68,9 @@ class Registering:
         with self._report.step("Bob signs up, and uploads files with `cadastre put`"):
             self.bob.sign_up()
             for name in SMALL_FILES:
-                self.put(CHECKOUT / name, price_msat=PRICE_MSAT)
+                # A copy, so that nobody edits it while the demo compares.
+                copied = shutil.copy(CHECKOUT / name, self._work)
+                self.put(Path(copied), price_msat=PRICE_MSAT)
             self.put(self._make_large_file(), price_msat=0)
         with self._report.step("The records are sealed into a batch and anchored in Bitcoin"):
             self.anchor()
@@ -128,7 +130,7 @@ class Registering:
     def _verify(self, upload: Upload) -> None:
         """Verify one record by `cadastre verify`, the standalone verifier, and the stock OpenTimestamps client."""
         blob = self._work / f"{upload.path.name}.age"
-        copy = self._work / f"{upload.path.name}.copy"
+        copy = self._work / f"{upload.path.name}.fetched"
         proofs = self._work / "proofs"
         # He is the owner, so nothing is charged; agreeing to the price is what the command asks of everybody.
         agreed = ["--price-max-msat", str(upload.price_msat)]

@@ -13,7 +13,7 @@ from users.api.fields import DigestField, Hex32Field, MoneySerializer, StrictInt
 PPM_WHOLE = 1_000_000
 
 
-class LineOutput(serializers.Serializer[TermsLine]):
+class LineOutput(serializers.Serializer[Any]):
     """Who is paid what part of a transfer's price."""
 
     payee = serializers.CharField()
@@ -35,7 +35,7 @@ class BatchOutput(serializers.Serializer[Any]):
     seq = serializers.IntegerField()
     first_index = serializers.IntegerField()
     size = serializers.IntegerField()
-    root = Hex32Field()
+    root = Hex32Field()  # type: ignore[assignment]  # a field may be named like the serializer's parent property
     commitment = Hex32Field()
 
 
@@ -48,14 +48,14 @@ class AnchorOutput(serializers.Serializer[Any]):
     block_hash = serializers.CharField(allow_null=True)
 
 
-class RecordOutput(serializers.Serializer[Record]):
+class RecordOutput(serializers.Serializer[Any]):
     """A record and how far it is on its way into Bitcoin."""
 
     id = serializers.UUIDField()
     kind = serializers.IntegerField()
     sha256 = DigestField(help_text="What `sha256sum` prints of the registered bytes.")
     length = serializers.IntegerField()
-    root = DigestField(help_text="BitTorrent v2 pieces root of the registered bytes.")
+    root = DigestField(help_text="BitTorrent v2 pieces root of the registered bytes.")  # type: ignore[assignment]  # a field may be named like the serializer's parent property
     seal = Hex32Field()
     leaf = Hex32Field()
     registered_at = serializers.DateTimeField()
@@ -104,7 +104,7 @@ class LinkTermsOutput(serializers.Serializer[Any]):
     url = serializers.CharField()
     length = serializers.IntegerField()
     sha256 = DigestField()
-    root = DigestField()
+    root = DigestField()  # type: ignore[assignment]  # a field may be named like the serializer's parent property
     seal = Hex32Field()
     price = MoneySerializer()
     record = serializers.UUIDField(allow_null=True)

@@ -63,7 +63,7 @@ def test_refuses_insert_or_replace(table: str):
     fund_reader(make_user("carol"), 1_000)
     make_microtransaction()
     with pytest.raises(DatabaseError, match="append-only"):
-        run(f"INSERT OR REPLACE INTO payouts_{table} SELECT * FROM payouts_{table}")  # noqa: S608  fixed names
+        run(f"INSERT OR REPLACE INTO payouts_{table} SELECT * FROM payouts_{table}")
 
 
 def test_refuses_to_replace_an_entry_by_its_source_key():
@@ -83,7 +83,7 @@ def test_refuses_an_amount_that_is_no_positive_64_bit_integer(amount: str):
     columns = "entry_id, debit_id, credit_id"
     insert = f"INSERT INTO payouts_posting (id, {columns}, amount_msat)"
     with pytest.raises(DatabaseError):
-        run(f"{insert} SELECT '{'f' * 32}', {columns}, {amount} FROM payouts_posting")  # noqa: S608  fixed text
+        run(f"{insert} SELECT '{'f' * 32}', {columns}, {amount} FROM payouts_posting")
 
 
 def test_refuses_a_posting_that_stays_on_its_account():

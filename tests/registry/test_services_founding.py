@@ -46,5 +46,7 @@ def test_refuses_an_output_that_is_not_deep_enough(shared_devnode: DevnodeProces
 
     assert find_first_outpoint(node=node) is None
     wallet.mine(1)
-    txid, vout = find_first_outpoint(node=node)
+    outpoint = find_first_outpoint(node=node)
+    assert outpoint is not None
+    txid, vout = outpoint
     assert found_register(txid=txid, vout=vout, node=node, now=NOW).first_txid == txid

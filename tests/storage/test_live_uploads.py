@@ -73,7 +73,7 @@ class LiveServer:
         os.killpg(self.process.pid, how)
         self.process.wait(timeout=30)
 
-    def send(self, method: str, path: str, **options: Any) -> http.client.HTTPResponse:  # noqa: ANN401 - http.client's
+    def send(self, method: str, path: str, **options: Any) -> http.client.HTTPResponse:
         """Send a request and return its answer, read to the end."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {**self.headers, **options.pop("headers", {})}
@@ -96,7 +96,7 @@ class LiveServer:
         location = self.send("POST", "/uploads", headers={"Upload-Length": str(length)}).headers["Location"]
         return str(location).removeprefix("/api/v1")
 
-    def patch(self, path: str, offset: int, body: object, **options: Any) -> http.client.HTTPResponse:  # noqa: ANN401
+    def patch(self, path: str, offset: int, body: object, **options: Any) -> http.client.HTTPResponse:
         """Send bytes of an upload."""
         headers = {"Upload-Offset": str(offset), "Content-Type": MEDIA_TYPE, **options.pop("headers", {})}
         return self.send("PATCH", path, body=body, headers=headers, **options)

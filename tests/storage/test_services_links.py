@@ -60,7 +60,7 @@ def read_blob(blob: Blob) -> bytes:
         return bytes(stream.read())
 
 
-def complete(upload: Upload, **changes: Any) -> Link:  # noqa: ANN401 - any argument of the service
+def complete(upload: Upload, **changes: Any) -> Link:
     given: dict[str, Any] = {
         "upload_id": upload.id,
         "owner": upload.owner,
