@@ -1,9 +1,11 @@
-"""Flushes append-only tables after transactional tests: their triggers are dropped for the flush and made again."""
+"""The tests' databases: SQLite in a file, where threads meet, and flushes that get past append-only triggers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.conf import settings
+from django.db import connection, connections
 from django.db.migrations.loader import MigrationLoader
 from django.test import TransactionTestCase
 
@@ -42,3 +44,11 @@ def flush_without_triggers() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", teardown_without_triggers)
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Put SQLite's test database into a file: one in memory would be locked as a whole by its first writer."""
+    databases = connections["default"]
+    if databases.vendor == "sqlite":
+        databases.settings_dict["TEST"]["NAME"] = str(Path(settings.CADASTRE_VAR_DIR) / "tests.sqlite3")
