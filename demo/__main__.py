@@ -45,8 +45,10 @@ def run(data: Path) -> int:
         registering = Registering(system=system, report=report)
         registering.run()
         priced = [upload for upload in registering.uploads if upload.price_msat]
-        Claiming(system=system, report=report, uploads=priced).run()
-        Paying(system=system, report=report, bob=registering.bob, uploads=priced).run()
+        claiming = Claiming(system=system, report=report, uploads=priced)
+        claiming.run()
+        payees = {"Alice, a rights holder": claiming.alice, "Bob, the uploader": registering.bob}
+        Paying(system=system, report=report, uploads=priced, payees=payees).run()
     except (RuntimeError, OSError) as error:
         print(f"\nFailed: {error}\nLogs are in {data / 'logs'}.", file=sys.stderr)
         system.processes.stop()

@@ -25,14 +25,15 @@ SAT_PER_COIN = 100_000_000
 class Paying:
     """Runs stage B: every reader takes every upload once."""
 
-    def __init__(self, *, system: System, report: Report, bob: Person, uploads: list[Upload]) -> None:
+    def __init__(self, *, system: System, report: Report, uploads: list[Upload], payees: dict[str, Person]) -> None:
         self._system = system
         self._report = report
-        self._bob = bob
+        self._payees = payees
         self._uploads = uploads
         folder = system.data / "people"
         self._readers = [Person(f"reader{number}", folder=folder, server_url=system.url) for number in range(READERS)]
-        self._payee = Wallet(system.node, secrets.token_bytes(32))
+        # Bob is paid to a key of his own; Alice's address is her rights holder's.
+        self._uploaders_wallet = Wallet(system.node, secrets.token_bytes(32))
         self._total_msat = READERS * sum(upload.price_msat for upload in uploads)
 
     def run(self) -> None:
@@ -124,9 +125,9 @@ class Paying:
         self._report.value("age -d", f"{len(plain):,} bytes, equal to {upload.path.name}; the repeat was free")
 
     def _await_settlement(self) -> None:
-        self._system.post(
-            "/api/v1/payout-address", {"address": self._payee.address}, token=self._bob.token, method="PUT"
-        )
+        address = {"address": self._uploaders_wallet.address}
+        bob = self._payees["Bob, the uploader"]
+        self._system.post("/api/v1/payout-address", address, token=bob.token, method="PUT")
         # It would close by itself an hour after it opened; the operator does not wait for that.
         self._report.value("operator", self._system.manage("close_window"))
         self._system.processes.wait("the settlement", self._is_settled, seconds_max=SETTLE_SECONDS_MAX)
@@ -136,9 +137,10 @@ class Paying:
                 f"{window['transfers']['count']} transfers, {window['transfers']['sum']['amount_msat']:,} msat",
             )
             self._report.value("  root", window["transfers"]["root"])
-        self._system.processes.wait("the statements", lambda: bool(self._statements()))
-        for statement in self._statements():
-            self._report.value("Bob's statement", f"{statement['total']['amount_msat']:,} msat as the uploader")
+        self._system.processes.wait("the statements", self._are_stated)
+        for name, payee in self._payees.items():
+            for statement in self._list("statements", payee):
+                self._report.value("statement", f"{statement['total']['amount_msat']:,} msat to {name}")
 
     def _settled(self) -> list[Any]:
         return list(self._system.get("/api/v1/settlements")["results"])
@@ -147,26 +149,30 @@ class Paying:
         settled_msat: int = sum(window["transfers"]["sum"]["amount_msat"] for window in self._settled())
         return settled_msat == self._total_msat
 
-    def _statements(self) -> list[Any]:
-        return list(self._system.get("/api/v1/statements", token=self._bob.token)["results"])
+    def _list(self, what: str, person: Person) -> list[Any]:
+        return list(self._system.get(f"/api/v1/{what}", token=person.token)["results"])
+
+    def _are_stated(self) -> bool:
+        return all(self._list("statements", payee) for payee in self._payees.values())
 
     def _await_payout(self) -> None:
         wait = self._system.processes.wait
-        wait("the payout", lambda: bool(self._payouts({"BROADCAST"})), seconds_max=SETTLE_SECONDS_MAX)
+        wait("the payout", lambda: self._are_paid("BROADCAST"), seconds_max=SETTLE_SECONDS_MAX)
         self._system.wallet.mine(CONFIRMATIONS)
-        wait("the payout's confirmations", lambda: bool(self._payouts({"PAID"})))
-        for payout in self._payouts({"PAID"}):
-            found = self._system.node.call("getrawtransaction", payout["txid"], True)  # noqa: FBT003  Core's form
-            values = [round(output["value"] * SAT_PER_COIN) for output in found["vout"]]
-            amount_sat = payout["amount"]["amount_msat"] // MSAT_PER_SAT
-            self._report.value("transaction", f"{payout['txid']} with {len(values)} outputs")
-            self._report.value("Bob is paid", f"{amount_sat:,} sat at {payout['address']}")
-            if amount_sat not in values:
-                raise RuntimeError("the chain pays another amount")
+        wait("the payout's confirmations", lambda: self._are_paid("PAID"))
+        for name, payee in self._payees.items():
+            for payout in self._list("payouts", payee):
+                amount_sat = payout["amount"]["amount_msat"] // MSAT_PER_SAT
+                self._report.value("paid", f"{amount_sat:,} sat to {name}, in {payout['txid']}")
+                found = self._system.node.call("getrawtransaction", payout["txid"], True)  # noqa: FBT003  Core's form
+                if amount_sat not in [round(output["value"] * SAT_PER_COIN) for output in found["vout"]]:
+                    raise RuntimeError("the chain pays another amount")
 
-    def _payouts(self, states: set[str]) -> list[Any]:
-        payouts = self._system.get("/api/v1/payouts", token=self._bob.token)["results"]
-        return [payout for payout in payouts if payout["state"] in states]
+    def _are_paid(self, state: str) -> bool:
+        """Return whether every payee has a payout in this state."""
+        return all(
+            state in {payout["state"] for payout in self._list("payouts", payee)} for payee in self._payees.values()
+        )
 
     def _show_closing_account(self) -> None:
         account = self._system.get("/api/v1/closing-account")

@@ -1,19 +1,10 @@
 """What the tests of the pages need."""
 
-from pathlib import Path
-
 import pytest
-from django.conf import settings
 from django.test import Client
 
 from tests.factories.users import make_user
 from users.models import User
-
-
-@pytest.fixture(autouse=True, scope="session")
-def static_root() -> None:
-    """Make the directory of static files: WhiteNoise warns when it is missing, and warnings are errors."""
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture
