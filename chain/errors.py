@@ -14,7 +14,7 @@ class NodeUnavailableError(ChainError):
 
 
 class NodeBehindError(NodeUnavailableError):
-    """The Bitcoin node has not reached the blocks that were already followed."""
+    """The Bitcoin node is catching up with the blocks that were already followed."""
 
 
 class NodeAuthenticationError(ChainError):
@@ -69,3 +69,7 @@ class NetworkError(ChainError):
 
 class StaleEventError(ChainError):
     """Another worker has followed the chain past this event."""
+
+
+class BlockNotFollowedError(ChainError):
+    """The consumer has not followed a block at that height."""

@@ -35,18 +35,17 @@ def next_event(*, node: NodeClient, consumer: str, start_height: int) -> BlockEv
     """Return what happened to the chain after the consumer's cursor, or None if nothing did.
 
     A consumer without a cursor begins with the block at `start_height`.
-    Raises NetworkError if the node runs another network than the settings name, NodeBehindError if it does
-    not know the cursor's block and has not reached its height, NodeUnavailableError if it does not answer.
+    Raises NetworkError if the node runs another network than the settings name, NodeBehindError if it is
+    catching up with the blocks that were followed, NodeUnavailableError if it does not answer.
     """
     _check_network(node)
-    tip = get_tip(consumer)
+    tip = find_tip(consumer)
     if tip is None:
         return _connect(node, start_height, previous_hash=None)
     header = node.find_block_header(tip.hash)
     if header is not None and header.confirmations > 0:
         return _connect(node, tip.height + 1, previous_hash=tip.hash)
-    if header is None and node.get_block_count() < tip.height:
-        raise NodeBehindError(f"the node does not know block {tip.hash} and has not reached height {tip.height}")
+    _refuse_if_behind(node, tip, is_known=header is not None)
     return BlockEvent("disconnected", tip.height, tip.hash, None)
 
 
@@ -59,7 +58,7 @@ def advance(*, consumer: str, event: BlockEvent) -> None:
     if event.block is None:
         _retreat(consumer, event)
         return
-    tip = get_tip(consumer)
+    tip = find_tip(consumer)
     if tip is not None and (tip.hash, tip.height + 1) != (event.block.previous_hash, event.height):
         raise StaleEventError(f"{consumer} is at {tip.height}, not below {event.hash} at {event.height}")
     try:
@@ -70,7 +69,7 @@ def advance(*, consumer: str, event: BlockEvent) -> None:
         raise StaleEventError(f"{consumer} has followed a block at {event.height} already") from error
 
 
-def get_tip(consumer: str) -> FollowedBlock | None:
+def find_tip(consumer: str) -> FollowedBlock | None:
     """Return the consumer's cursor, or None before its first block."""
     return FollowedBlock.objects.filter(consumer=consumer).order_by("-height").first()
 
@@ -85,17 +84,44 @@ def _check_network(node: NodeClient) -> None:
 
 def _connect(node: NodeClient, height: int, *, previous_hash: str | None) -> BlockEvent | None:
     """Return the best chain's block at a height as an event, or None if there is none yet that follows."""
-    try:
-        found = node.get_block_hash(height)
-    except NodeRejectedError as error:
-        if error.code == _RPC_INVALID_PARAMETER:
-            return None
-        raise
+    found = _find_block_hash(node, height)
+    if found is None:
+        return None
     block = parse_block(node.get_block(found), height=height)
     if previous_hash is not None and block.previous_hash != previous_hash:
         # The chain was reorganised between two calls; the next look sees it whole.
         return None
     return BlockEvent("connected", height, found, block)
+
+
+def _refuse_if_behind(node: NodeClient, tip: FollowedBlock, *, is_known: bool) -> None:
+    """Raise NodeBehindError unless the node's chain has left the cursor's block, which is off that chain.
+
+    While a node starts, downloads or reindexes, it may know headers far above the last block of its chain, so
+    that a block off its chain may be one that it has yet to reach. Only another block at a followed height is
+    a reorganisation, and below the cursor only where the node knows of nothing more to catch up with.
+    """
+    info = node.get_blockchain_info()
+    if info.blocks >= tip.height:
+        # The node may have reached the cursor's block since it was asked for it.
+        is_behind = _find_block_hash(node, tip.height) in {None, tip.hash}
+    elif not is_known or info.is_initial_block_download or info.headers >= tip.height:
+        is_behind = True
+    else:
+        row = FollowedBlock.objects.filter(consumer=tip.consumer, height=info.blocks).first()
+        is_behind = row is None or row.hash == info.best_block_hash
+    if is_behind:
+        raise NodeBehindError(f"the node is at height {info.blocks}, behind block {tip.hash} at height {tip.height}")
+
+
+def _find_block_hash(node: NodeClient, height: int) -> str | None:
+    """Return the hash of the best chain's block at a height, or None if the chain is not that long."""
+    try:
+        return node.get_block_hash(height)
+    except NodeRejectedError as error:
+        if error.code == _RPC_INVALID_PARAMETER:
+            return None
+        raise
 
 
 def _retreat(consumer: str, event: BlockEvent) -> None:

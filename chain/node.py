@@ -205,8 +205,10 @@ class NodeClient:
         return _none_if_unknown(lambda: self.get_raw_transaction(txid, block_hash=block_hash))
 
     def get_txout(self, txid: str, vout: int, *, include_mempool: bool = True) -> TxOut | None:
-        """Return an unspent output, or None if it is spent or unknown; with the mempool, spends there
-        count."""
+        """Return an unspent output, or None if it is spent or unknown; with the mempool, spends there count.
+
+        Named after Core's call, which answers null there, so it is no `find_`.
+        """
         value = self._call("gettxout", txid, vout, include_mempool)
         return None if value is None else TxOut.from_json(value)
 
@@ -235,8 +237,10 @@ class NodeClient:
         return read_sat(value["feerate"]) if "feerate" in value else None
 
     def get_mempool_entry(self, txid: str) -> MempoolEntry | None:
-        """Return a mempool transaction's size, fee and unconfirmed parents, or None if it is not in
-        the mempool."""
+        """Return a mempool transaction's size, fee and unconfirmed parents, or None if it is not in the mempool.
+
+        Named after Core's call, so it is no `find_`; its -5 is an answer here, as it is to Core's users.
+        """
         value = _none_if_unknown(lambda: self._call("getmempoolentry", txid))
         return None if value is None else MempoolEntry.from_json(value)
 

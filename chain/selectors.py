@@ -1,11 +1,7 @@
 """What consumers ask about the chain that they have followed."""
 
-from chain.errors import ChainError
+from chain.errors import BlockNotFollowedError
 from chain.models import FollowedBlock
-
-
-class BlockNotFollowedError(ChainError):
-    """The consumer has not followed a block at that height."""
 
 
 def get_block_hash_at(consumer: str, height: int) -> str:

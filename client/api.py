@@ -1,6 +1,7 @@
 """The calls of `/api/v1/` that the command uses, one method each, with typed answers."""
 
 import base64
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +22,10 @@ from client.documents import (
 )
 from client.errors import ProtocolError, ServerUnavailableError
 from client.manifest import MANIFEST_BYTES_MAX
+from registry.proof.documents import PROOF_BYTES_MAX
 from storage.digest import Digest
 
 TUS_VERSION = "1.0.0"
-PROOF_BYTES_MAX = 4 * 1024 * 1024
 OTS_BYTES_MAX = 1024 * 1024
 
 
@@ -162,6 +163,6 @@ def make_idempotency_key() -> str:
 
 def _read_offset(response: requests.Response) -> int:
     text = response.headers.get("Upload-Offset", "")
-    if not (text.isascii() and text.isdecimal()):
+    if not re.fullmatch("[0-9]{1,19}", text):
         raise ServerUnavailableError("The server's answer has no Upload-Offset.")
     return int(text)

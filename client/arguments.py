@@ -4,6 +4,7 @@ import argparse
 import math
 import re
 
+LINK_HELP = "the link, or - to read it from standard input"
 AMOUNT_MSAT_MAX = 2**63 - 1
 _RATE = re.compile("([1-9][0-9]{0,11})([kMG]?)")
 _RATE_UNITS = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}

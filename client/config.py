@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from client.durability import make_private_folder, sync_folder
 from client.errors import ConfigError, NotSignedInError
 
 CONFIG_NAME = "config.json"
@@ -87,7 +88,7 @@ def get_token(config: Config, server_url: str) -> str:
 
 def write_private_file(path: Path, data: bytes) -> None:
     """Replace a file in one step by one that only its user can read, and that survives a power cut."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -95,6 +96,7 @@ def write_private_file(path: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         Path(temporary).replace(path)
+        sync_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import requests
+from requests.auth import AuthBase
 
 from client.errors import (
     ChecksumMismatchError,
@@ -52,6 +53,22 @@ _BY_STATUS: dict[int, type[RequestRejectedError]] = {
 }
 
 
+class _BearerAuth(AuthBase):
+    """Authenticates by the token, or by nothing.
+
+    Being there is what matters: without an object of this kind, requests would read ~/.netrc and send what it
+    finds there to whatever server a link names. Proxies and CA files are still taken from the environment.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
 class Server:
     """A server's address, the token for it if there is one, and how to wait between attempts."""
 
@@ -66,8 +83,8 @@ class Server:
         self.url = url
         self.sleep = sleep
         self.attempts_max = attempts_max
-        self._token = token
         self._session = requests.Session()
+        self._session.auth = _BearerAuth(token)
 
     def close(self) -> None:
         """Close the connections."""
@@ -81,24 +98,19 @@ class Server:
         body: bytes | None = None,
         document: object = None,
         headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send one request once and return an answer of 2xx, whose body is not read yet.
 
         Raises ServerUnavailableError if no answer came or the server cannot answer now, RequestRejectedError
         (or the subclass for its cause) for a refusal, ProtocolError for anything else.
         """
-        sent = dict(headers or {})
-        if self._token is not None:
-            sent["Authorization"] = f"Bearer {self._token}"
         try:
             response = self._session.request(
                 method,
                 self.url + path,
                 data=body,
                 json=document,
-                headers=sent,
-                params=params,
+                headers=headers,
                 timeout=(TIMEOUT_CONNECT_S, TIMEOUT_READ_S),
                 allow_redirects=False,
                 stream=True,

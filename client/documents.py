@@ -68,11 +68,11 @@ class DepositAddress:
 
 def parse_link_info(document: object) -> LinkInfo:
     """Read the answer for one link."""
-    record = _find_text(document, "record")
-    if record is not None and not is_uuid(record):
-        raise ProtocolError("The server's answer has a malformed record id.")
+    link_id, record = get_member(document, "id", str), _find_text(document, "record")
+    if not is_uuid(link_id) or not (record is None or is_uuid(record)):
+        raise ProtocolError("The server's answer has a malformed id of the link or its record.")
     return LinkInfo(
-        id=get_member(document, "id", str),
+        id=link_id,
         length=get_member(document, "length", int),
         sha256=_parse_digest(document, "sha256"),
         root=_parse_digest(document, "root"),

@@ -1,13 +1,14 @@
 """Downloading: agree on the price, fetch the ciphertext with resume, check it, decrypt it, then name it.
 
-Nothing appears under its final name before every check has passed. What is left behind by an interruption is
-ciphertext in a hidden file, which the next attempt continues.
+Nothing appears under its final name before every check has passed. An interruption leaves ciphertext in a
+hidden `.part`, which the next attempt continues. A process that is killed while it decrypts also leaves plaintext
+in a hidden `.new`, which the next attempt to fetch the link into the same folder removes before anything else.
 """
 
+import fcntl
 import hashlib
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,9 +22,12 @@ import urllib3
 from client.age.files import decrypt_by_x25519
 from client.api import Api
 from client.documents import LinkInfo
+from client.durability import sync_folder
 from client.errors import (
     AgeError,
     BlobMismatchError,
+    DownloadBusyError,
+    HiddenNameError,
     ManifestMismatchError,
     OutputExistsError,
     PriceNotAcceptedError,
@@ -91,8 +95,9 @@ def download(
 ) -> Downloaded:
     """Pay for, fetch, check and decrypt a link's content, and give it its name.
 
-    `output` is a folder, or the name for a single file or a folder link. Raises PriceNotAcceptedError,
-    OutputExistsError, BlobMismatchError, PlaintextMismatchError, or what `Api.open_content` raises.
+    `output` is a folder, or the name for a single file or a folder link. `price_max_msat` bounds the sum of what
+    all requests of this call are charged. Raises PriceNotAcceptedError, HiddenNameError, OutputExistsError,
+    DownloadBusyError, BlobMismatchError, PlaintextMismatchError, or what `Api.open_content` raises.
     """
     if offer.info.price_msat > price_max_msat:
         raise PriceNotAcceptedError(
@@ -102,21 +107,59 @@ def download(
     for path in (target, ciphertext_path):
         if path is not None and os.path.lexists(path):
             raise OutputExistsError(f"{path} exists and is not overwritten.")
+    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.parent / f".cadastre-{offer.link.id}.part"
-    fetching = _Fetching(api, offer, part, price_max_msat=price_max_msat, progress=progress)
-    fetching.run()
-    _check_blob(part, offer)
-    _decrypt_to(target, part, offer)
-    if ciphertext_path is None:
-        part.unlink()
-    else:
-        shutil.move(part, ciphertext_path)
+    with _hold(part):
+        hidden = part.with_suffix(".new")
+        _remove(hidden)
+        fetching = _Fetching(api, offer, part, price_max_msat=price_max_msat, progress=progress)
+        fetching.run()
+        _check_blob(part, offer)
+        _decrypt_to(target, part, offer, hidden)
+        if ciphertext_path is None:
+            part.unlink()
+        else:
+            shutil.move(part, ciphertext_path)
     return Downloaded(target, fetching.charged_msat, fetching.transfer_id)
 
 
 def get_target(output: Path, manifest: Manifest) -> Path:
-    """Return the final path: `output` itself, or the manifest's name in it if it is a folder."""
-    return output / manifest.top_name if output.is_dir() else output
+    """Return the final path: `output` itself, or the manifest's name in it if it is a folder.
+
+    Raises HiddenNameError if the manifest's name is to be used and begins with a dot: nobody looks for such a file,
+    and some of them are obeyed (`.bashrc`, `.ssh`).
+    """
+    if not output.is_dir():
+        return output
+    if manifest.top_name.startswith("."):
+        raise HiddenNameError(f"The link's own name is {manifest.top_name!a}, which is hidden: choose one with -o.")
+    return output / manifest.top_name
+
+
+@contextmanager
+def _hold(part: Path) -> Iterator[None]:
+    """Make the part file if it is missing, and keep every other process from it; an empty one does not stay.
+
+    Raises DownloadBusyError if another process has it.
+    """
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(descriptor, "r+b") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DownloadBusyError from error
+        if not _is_at(part, stream):
+            # Its owner finished between our opening it and our locking it.
+            raise DownloadBusyError
+        try:
+            yield
+        finally:
+            if _is_at(part, stream) and not part.stat().st_size:
+                part.unlink()
+
+
+def _is_at(path: Path, stream: BinaryIO) -> bool:
+    return path.exists() and os.path.samestat(path.lstat(), os.fstat(stream.fileno()))
 
 
 class _Fetching:
@@ -130,7 +173,6 @@ class _Fetching:
 
     def run(self) -> None:
         """Fetch what is missing; give up after `attempts_max` failures in a row without a byte in between."""
-        self._part.parent.mkdir(parents=True, exist_ok=True)
         failures = 0
         while (held := self._measure()) < self._offer.info.length:
             try:
@@ -142,18 +184,19 @@ class _Fetching:
                 self._api.server.wait_after_failure(failures - 1, error)
 
     def _measure(self) -> int:
-        size = self._part.stat().st_size if self._part.exists() else 0
+        size = self._part.stat().st_size
         if size > self._offer.info.length:
-            self._part.unlink()
+            os.truncate(self._part, 0)
             return 0
         return size
 
     def _fetch_rest(self, held: int) -> None:
-        response = self._api.open_content(self._offer.link.id, offset=held, price_max_msat=self._price_max_msat)
+        left_msat = self._price_max_msat - (self.charged_msat or 0)
+        response = self._api.open_content(self._offer.link.id, offset=held, price_max_msat=left_msat)
         with closing(response):
-            start = _find_start(response, held, self._offer.info.length)
             self._note_charge(response)
-            with self._part.open("r+b" if self._part.exists() else "wb") as stream:
+            start = _find_start(response, held, self._offer.info.length)
+            with self._part.open("r+b") as stream:
                 stream.truncate(start)
                 stream.seek(start)
                 self._copy(response, stream, start)
@@ -173,17 +216,27 @@ class _Fetching:
             raise ServerUnavailableError("The server closed the connection early.")
 
     def _note_charge(self, response: requests.Response) -> None:
-        charged = response.headers.get("Cadastre-Charged-Msat", "")
-        if charged.isascii() and charged.isdecimal():
-            self.charged_msat = (self.charged_msat or 0) + int(charged)
+        """Add what this answer cost; raises PriceNotAcceptedError if all of them cost more than was agreed to."""
         self.transfer_id = self.transfer_id or response.headers.get("Cadastre-Transfer")
+        charged = response.headers.get("Cadastre-Charged-Msat")
+        if charged is None:
+            return
+        if not re.fullmatch("[0-9]{1,19}", charged):
+            raise ProtocolError("The server's answer has a malformed charge.")
+        self.charged_msat = (self.charged_msat or 0) + int(charged)
+        if self.charged_msat > self._price_max_msat:
+            raise PriceNotAcceptedError(
+                f"The server charged {self.charged_msat} msat, more than the {self._price_max_msat} msat agreed to."
+            )
 
 
 def _find_start(response: requests.Response, held: int, length: int) -> int:
     """Return where the answer's bytes belong: at `held`, or at 0 if the server sends everything again."""
     if response.status_code == 200:  # noqa: PLR2004 - RFC 9110: the whole content
         return 0
-    ranges = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""), re.ASCII)
+    ranges = re.fullmatch(
+        r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", response.headers.get("Content-Range", ""), re.ASCII
+    )
     if response.status_code != 206 or not ranges or not held:  # noqa: PLR2004 - RFC 9110: partial content
         raise ProtocolError("The server's answer to a request for a range is malformed.")
     if tuple(map(int, ranges.groups())) != (held, length - 1, length):
@@ -200,24 +253,22 @@ def _check_blob(part: Path, offer: Offer) -> None:
         raise BlobMismatchError
 
 
-def _decrypt_to(target: Path, part: Path, offer: Offer) -> None:
-    with part.open("rb") as stream, _hidden_beside(target) as hidden:
-        try:
+def _decrypt_to(target: Path, part: Path, offer: Offer, hidden: Path) -> None:
+    try:
+        with part.open("rb") as stream:
             write_plaintext(decrypt_by_x25519(stream, offer.link.secret), offer.manifest, hidden)
-        except AgeError as error:
-            raise BlobMismatchError(f"The blob does not decrypt: {error}") from error
         if os.path.lexists(target):
             raise OutputExistsError(f"{target} exists and is not overwritten.")
         hidden.rename(target)
-
-
-@contextmanager
-def _hidden_beside(target: Path) -> Iterator[Path]:
-    """Give a fresh path in the target's folder, and remove what is left of it afterwards."""
-    hidden = target.parent / f".cadastre-{secrets.token_hex(8)}.new"
-    try:
-        yield hidden
+        sync_folder(target.parent)
+    except AgeError as error:
+        raise BlobMismatchError(f"The blob does not decrypt: {error}") from error
     finally:
-        if hidden.is_dir():
-            shutil.rmtree(hidden)
-        hidden.unlink(missing_ok=True)
+        _remove(hidden)
+
+
+def _remove(hidden: Path) -> None:
+    """Remove a file or folder with all that is in it, if it is there, and follow no symbolic link."""
+    if hidden.is_dir() and not hidden.is_symlink():
+        shutil.rmtree(hidden)
+    hidden.unlink(missing_ok=True)

@@ -46,10 +46,6 @@ class AgeTrailingDataError(AgeError):
     """The age file goes on after its final chunk."""
 
 
-class IdentityError(ClientError):
-    """This is not an age X25519 identity."""
-
-
 class LinkError(ClientError):
     """This is not a link of the form https://host/f/<id>#1.<secret>."""
 
@@ -96,6 +92,14 @@ class PlaintextChangedError(SourceError):
 
 class OutputExistsError(ClientError):
     """The output exists and is not overwritten."""
+
+
+class HiddenNameError(ClientError):
+    """The link's own name begins with a dot: choose a name with -o."""
+
+
+class DownloadBusyError(ClientError):
+    """Another process is fetching this link into this folder."""
 
 
 class UploadStateError(ClientError):

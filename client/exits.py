@@ -5,7 +5,7 @@
 
 from client.errors import (
     ClientError,
-    IdentityError,
+    HiddenNameError,
     LinkError,
     NotAuthorizedError,
     NotSignedInError,
@@ -34,7 +34,7 @@ _CODES: tuple[tuple[type[ClientError], int], ...] = (
     (PasswordError, FAILED),
     (UsageError, USAGE),
     (LinkError, USAGE),
-    (IdentityError, USAGE),
+    (HiddenNameError, USAGE),
     (SourceError, USAGE),
     (PaymentRequiredError, PAYMENT_REQUIRED),
     (PriceAboveMaxError, PAYMENT_REQUIRED),

@@ -6,6 +6,7 @@ the SHA-256 of that file, so that nobody else who has the secret can put another
 
 import io
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from client.age.files import begin_for_x25519, decrypt_by_x25519, encrypt_bytes
@@ -22,7 +23,8 @@ MANIFEST_BYTES_MAX = 1024 * 1024
 NAME_BYTES_MAX = 1024
 COMPONENT_BYTES_MAX = 255
 
-DELETE = "\x7f"
+# Controls, invisible format characters (which can reverse how a name reads), line and paragraph separators.
+CATEGORIES_REFUSED = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 # RFC 8785 numbers are doubles: above this, two sizes could read the same.
 SIZE_MAX = 2**53 - 1
@@ -160,8 +162,8 @@ def _check_name(name: str) -> None:
     for component in name.split("/"):
         if component in {"", ".", ".."} or len(component.encode("utf-8")) > COMPONENT_BYTES_MAX:
             raise ManifestError(f"The name {name!a} is not a path below a folder.")
-        if any(letter == "\\" or ord(letter) < ord(" ") or letter == DELETE for letter in component):
-            raise ManifestError(f"The name {name!a} has a backslash or a control character.")
+        if any(letter == "\\" or unicodedata.category(letter) in CATEGORIES_REFUSED for letter in component):
+            raise ManifestError(f"The name {name!a} has a backslash, or a character that is not seen.")
 
 
 def _parse_canonical(data: bytes) -> object:

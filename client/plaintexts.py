@@ -25,6 +25,8 @@ def write_plaintext(plaintext: Iterator[bytes], manifest: Manifest, path: Path) 
     Raises PlaintextMismatchError like `check_plaintext`; what was written by then stays for the caller to
     remove.
     """
+    if manifest.is_folder:
+        path.mkdir()
     for entry, pieces in itertools.groupby(cut_payload(plaintext, manifest), key=lambda pair: pair[0]):
         destination = path / entry.name.partition("/")[2] if manifest.is_folder else path
         destination.parent.mkdir(parents=True, exist_ok=True)

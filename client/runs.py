@@ -8,7 +8,7 @@ from pathlib import Path
 from client.api import Api
 from client.config import Config, get_token, normalize_server_url, read_config
 from client.connections import Server
-from client.consoles import Console
+from client.consoles import Console, escape_text
 from client.errors import ConfigError
 from client.links import Link, open_link, parse_link
 from client.progress import Progress
@@ -49,14 +49,23 @@ class Run:
         return normalize_server_url(url)
 
     def open_link(self, text: str) -> Link:
-        """Read a link, asking for its password if it has one."""
-        locked = parse_link(text)
+        """Read a link, asking for its password if it has one; `-` is the next line of standard input."""
+        locked = parse_link(self.read_link(text))
         if not locked.is_locked:
             return open_link(locked)
         path = self.arguments.password_file
         return open_link(locked, password=self.console.read_password(path, prompt="Password of the link"))
 
+    def read_link(self, text: str) -> str:
+        """Return the argument that names a link, or for `-` the next line of standard input.
+
+        Other users of the machine see arguments in its list of processes, and the shell keeps them.
+        """
+        return self.console.read_link() if text == "-" else text
+
     def show_progress(self, label: str, total_bytes: int) -> Progress:
         """Return a progress bar, shown on a terminal or with --progress."""
         is_forced = bool(self.arguments.progress)
-        return Progress(label, total_bytes, is_forced=is_forced, is_silent=self.console.is_json and not is_forced)
+        return Progress(
+            escape_text(label), total_bytes, is_forced=is_forced, is_silent=self.console.is_json and not is_forced
+        )

@@ -18,6 +18,7 @@ from typing import Any
 
 from client.age.files import Encryption
 from client.config import write_private_file
+from client.durability import make_private_folder, sync_folder
 from client.errors import PlaintextChangedError, UploadBusyError, UploadStateError
 from client.folders import Source
 
@@ -61,7 +62,7 @@ class StateFile:
 
         Raises UploadBusyError if one is doing so.
         """
-        self._lock_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self._lock_path.parent)
         with self._lock_path.open("w") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -95,7 +96,7 @@ class StateFile:
         return [data[place : place + HASH_BYTES] for place in range(0, len(data) - HASH_BYTES + 1, HASH_BYTES)]
 
     def write_hashes(self, hashes: list[bytes], *, known: int) -> None:
-        """Add hashes after the first `known`, and return once they are on the disk."""
+        """Add hashes after the first `known`, and return once they and the file's name are on the disk."""
         descriptor = os.open(self._chunks_path, os.O_WRONLY | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.seek(known * HASH_BYTES)
@@ -103,11 +104,14 @@ class StateFile:
             stream.truncate()
             stream.flush()
             os.fsync(stream.fileno())
+        if not known:
+            sync_folder(self._chunks_path.parent)
 
     def remove(self) -> None:
-        """Forget the upload, its keys first."""
-        self._document_path.unlink(missing_ok=True)
-        self._chunks_path.unlink(missing_ok=True)
+        """Forget the upload, its keys first: keys that outlived the hashes could encrypt something else."""
+        for path in (self._document_path, self._chunks_path):
+            path.unlink(missing_ok=True)
+            sync_folder(path.parent)
 
 
 class ChunkLog:

@@ -6,10 +6,11 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from embit import base58
 
-from chain.errors import ChainError
+from chain.errors import ChainError, KeyFormatError
 from chain.keys import Account, Key
-from chain.networks import get_network
+from chain.networks import Network, get_network
 
 
 def check_secrets(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
@@ -28,8 +29,8 @@ def check_bitcoin(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
     found: list[CheckMessage] = []
     readers = (
         ("CADASTRE_ANCHOR_KEY", lambda text: Key.from_wif(text, network), "config.E003"),
-        ("CADASTRE_PAYOUT_XPUB", Account.from_xpub, "config.E004"),
-        ("CADASTRE_PAYOUT_XPRV", Account.from_xprv, "config.E005"),
+        ("CADASTRE_PAYOUT_XPUB", lambda text: check_version(Account.from_xpub(text), network), "config.E004"),
+        ("CADASTRE_PAYOUT_XPRV", lambda text: check_version(Account.from_xprv(text), network), "config.E005"),
     )
     for name, read, identifier in readers:
         value = getattr(settings, name)
@@ -39,7 +40,25 @@ def check_bitcoin(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
         except ChainError as error:
             # The value is a secret: the message must not show it.
             found.append(Error(f"{name} cannot be used: {error}", hint=f"Check {name}.", id=identifier))
-    return found
+    return found or check_wallet()
+
+
+def check_version(account: Account, network: Network) -> None:
+    """Check that an account is one of a network, which the first bytes of its extended key say.
+
+    Raises KeyFormatError if it is not.
+    """
+    if base58.decode_check(account.xpub)[: len(network.xpub)] != network.xpub:
+        raise KeyFormatError(f"the extended key is not one of {network.name}")
+
+
+def check_wallet() -> list[CheckMessage]:
+    """Refuse two halves of different wallets: deposits would go to keys that payouts cannot spend."""
+    xpub, xprv = settings.CADASTRE_PAYOUT_XPUB, settings.CADASTRE_PAYOUT_XPRV
+    if xpub and xprv and Account.from_xprv(xprv).xpub != Account.from_xpub(xpub).xpub:
+        hint = "Set CADASTRE_PAYOUT_XPUB to the public half of CADASTRE_PAYOUT_XPRV."
+        return [Error("The payout wallet's two keys are not of one wallet.", hint=hint, id="config.E008")]
+    return []
 
 
 def check_amounts(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:

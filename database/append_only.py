@@ -53,11 +53,14 @@ class MakeAppendOnly(TriggerOperation):
     """Refuse UPDATE, DELETE and TRUNCATE on a table, also from raw SQL.
 
     `columns` are those that may never change: a table's mutable state (a validity's end, for example) is left out of
-    them. `unique_columns` guard against SQLite's INSERT OR REPLACE, which deletes rows without firing DELETE triggers:
-    a BEFORE INSERT trigger refuses a row that exists.
+    them. `unique_columns` are the table's unique keys, each a column or a group of them. They guard against SQLite's
+    INSERT OR REPLACE, which deletes rows without firing DELETE triggers: a BEFORE INSERT trigger refuses a row that
+    would replace another.
     """
 
-    def __init__(self, table: str, *, columns: Sequence[str], unique_columns: Sequence[str] = ("id",)) -> None:
+    def __init__(
+        self, table: str, *, columns: Sequence[str], unique_columns: Sequence[str | Sequence[str]] = ("id",)
+    ) -> None:
         self.table = table
         self.columns = tuple(columns)
         self.unique_columns = tuple(unique_columns)
@@ -91,7 +94,9 @@ class MakeAppendOnly(TriggerOperation):
                 f"CREATE TRIGGER {last} BEFORE TRUNCATE ON {self.table} FOR EACH STATEMENT {POSTGRESQL_RUN}",
             ]
         refuse = f"BEGIN SELECT RAISE(ABORT, '{self.table} is append-only'); END"
-        exists = " OR ".join(f"{column} = NEW.{column}" for column in self.unique_columns)
+        groups = [(group,) if isinstance(group, str) else group for group in self.unique_columns]
+        same = (" AND ".join(f"{column} = NEW.{column}" for column in group) for group in groups)
+        exists = " OR ".join(same)
         replaces = f"EXISTS (SELECT 1 FROM {self.table} WHERE {exists})"  # noqa: S608  only names are formatted
         return [
             f"CREATE TRIGGER {update} BEFORE UPDATE OF {columns} ON {self.table} {refuse}",
@@ -122,8 +127,9 @@ class SetOnce(TriggerOperation):
     def statements(self, vendor: str) -> list[str]:
         """Return the SQL of the trigger for an engine."""
         [name] = self.trigger_names(vendor)
-        before = f"CREATE TRIGGER {name} BEFORE UPDATE OF {self.column} ON {self.table} FOR EACH ROW"
-        condition = f"WHEN (OLD.{self.column} IS NOT NULL)"
+        # Quoted, since a column may be named like a word of SQL.
+        before = f'CREATE TRIGGER {name} BEFORE UPDATE OF "{self.column}" ON {self.table} FOR EACH ROW'
+        condition = f'WHEN (OLD."{self.column}" IS NOT NULL)'
         if vendor == "postgresql":
             return [POSTGRESQL_REFUSE, f"{before} {condition} {POSTGRESQL_RUN}"]
         return [f"{before} {condition} BEGIN SELECT RAISE(ABORT, '{self.table}.{self.column} is set once'); END"]

@@ -1,4 +1,4 @@
-"""Money in the admin: everything to look at and search, and one thing to do: approve a payout batch."""
+"""Money in the admin: everything to look at and search, and two things to do: approve or cancel a payout batch."""
 
 from typing import cast
 
@@ -27,7 +27,7 @@ from payouts.models import (
     Statement,
     WalletCoin,
 )
-from payouts.services.payouts import approve_payout_batch
+from payouts.services.payouts import approve_payout_batch, cancel_payout_batch
 from users.models import User
 
 
@@ -191,7 +191,7 @@ class PayoutBatchAdmin(ReadOnlyAdmin[PayoutBatch]):
     list_select_related = ["maker", "approver"]
     search_fields = ["=id", "=txid"]
     exclude = ["raw"]
-    actions = ["approve"]
+    actions = ["approve", "cancel"]
 
     @admin.action(description="Approve the selected payout batches", permissions=["approve"])
     def approve(self, request: HttpRequest, queryset: QuerySet[PayoutBatch]) -> None:
@@ -203,6 +203,21 @@ class PayoutBatchAdmin(ReadOnlyAdmin[PayoutBatch]):
                 self.message_user(request, f"{batch}: {error}", messages.ERROR)
             else:
                 self.message_user(request, f"{batch}: approved.", messages.SUCCESS)
+
+    @admin.action(description="Cancel the selected payout batches", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[PayoutBatch]) -> None:
+        """Cancel each selected batch and say what became of it."""
+        for batch in queryset:
+            try:
+                cancel_payout_batch(batch_id=batch.id, now=timezone.now())
+            except PayoutsError as error:
+                self.message_user(request, f"{batch}: {error}", messages.ERROR)
+            else:
+                self.message_user(request, f"{batch}: cancelled.", messages.SUCCESS)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Whether the person may cancel."""
+        return request.user.has_perm("payouts.cancel_payoutbatch")
 
     def has_approve_permission(self, request: HttpRequest) -> bool:
         """Whether the person may approve."""

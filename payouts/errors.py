@@ -82,6 +82,14 @@ class SelfApprovalError(PayoutsError):
     """Whoever proposed a payout batch cannot approve it."""
 
 
+class PayeeApprovalError(PayoutsError):
+    """Whoever is paid by a payout batch, or is a member of a rights holder that is, cannot approve it."""
+
+
+class TreeMismatchError(PayoutsError):
+    """The trees of a settlement window do not add up to what its groups add up to."""
+
+
 class InsufficientCoinsError(PayoutsError):
     """The payout wallet's confirmed coins do not cover this batch and its fee."""
 

@@ -41,6 +41,14 @@ class AnchorKeyMissingError(RegistryError):
     """CADASTRE_ANCHOR_KEY is not set, so no anchor can be signed."""
 
 
+class AnchorKeyMismatchError(RegistryError):
+    """CADASTRE_ANCHOR_KEY is not the key that the last anchor pays, so it cannot sign the next one."""
+
+
+class AnchorRaceError(RegistryError):
+    """Another worker signed an anchor meanwhile, or the chain was reorganised."""
+
+
 class AnchorFundsError(RegistryError):
     """The anchor key's funds do not pay for another anchor."""
 
@@ -74,4 +82,4 @@ class ClaimExistsError(RegistryError):
 
 
 class ReviewerConflictError(RegistryError):
-    """Nobody decides a claim of a rights holder that they belong to, or that they submitted."""
+    """Nobody decides a claim on a work that they uploaded or have a claim on themselves."""

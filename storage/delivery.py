@@ -41,11 +41,15 @@ class Chunks:
     def __iter__(self) -> Iterator[bytes]:
         """Yield all bytes in chunks.
 
-        Raises BlobUnavailableError if the file ends early; the connection breaks off then, for it is not whole.
+        Raises BlobUnavailableError if the file ends early or cannot be read on; the connection breaks off then, for
+        what was sent is not whole.
         """
         left = self._length
         while left:
-            chunk = self._stream.read(min(CHUNK_BYTES, left))
+            try:
+                chunk = self._stream.read(min(CHUNK_BYTES, left))
+            except Exception as error:  # each backend has errors of its own
+                raise BlobUnavailableError from error
             if not chunk:
                 raise BlobUnavailableError(f"The blob's file lacks {left} bytes.")
             left -= len(chunk)
@@ -129,9 +133,18 @@ def _parse_suffix(text: str, length: int) -> ByteRange | None:
 
 
 def _open(blob: Blob, part: ByteRange) -> File[bytes]:
+    """Open a blob's file at a part. Raises BlobUnavailableError if it cannot be opened or has another length."""
     try:
         stream = storages["blobs"].open(blob.storage_name, "rb")
-        stream.seek(part.first)
-    except OSError as error:
+    except Exception as error:  # each backend has errors of its own
         raise BlobUnavailableError from error
+    try:
+        stored_bytes = stream.size
+        stream.seek(part.first)
+    except Exception as error:
+        stream.close()
+        raise BlobUnavailableError from error
+    if stored_bytes != blob.length:
+        stream.close()
+        raise BlobUnavailableError(f"The blob's file has {stored_bytes} bytes, not {blob.length}.")
     return stream

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models.functions import Lower
 
 from database.keys import make_key
 
@@ -11,6 +12,10 @@ class User(AbstractUser):
     """A person who signs in."""
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+
+    class Meta(AbstractUser.Meta):
+        # Names that differ by case alone would be taken for each other.
+        constraints = [models.UniqueConstraint(Lower("username"), name="users_username_once_in_any_case")]
 
 
 class ApiToken(models.Model):

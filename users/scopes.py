@@ -10,6 +10,7 @@ class Scope(StrEnum):
     PAYMENTS_WRITE = "payments:write"
     ACCOUNT_READ = "account:read"
     RIGHTS_WRITE = "rights:write"
+    PAYOUTS_WRITE = "payouts:write"
 
 
 ALL_SCOPES = tuple(Scope)

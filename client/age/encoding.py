@@ -1,12 +1,9 @@
-"""The two text encodings of age: canonical unpadded base64, and Bech32 for identities.
-
-Both are strict: a value has exactly one accepted spelling.
-"""
+"""The two text encodings of age: canonical unpadded base64, read strictly, and the Bech32 of identities."""
 
 import base64
 import binascii
 
-from client.errors import AgeHeaderError, IdentityError
+from client.errors import AgeHeaderError
 
 SECRET_BYTES = 32
 IDENTITY_PREFIX = "age-secret-key-"
@@ -36,46 +33,18 @@ def decode_base64(text: str) -> bytes:
 
 def encode_identity(secret: bytes) -> str:
     """Return `AGE-SECRET-KEY-1...` for a secret of 32 bytes (BIP 173 without its length limit)."""
-    if len(secret) != SECRET_BYTES:
-        raise IdentityError(f"An X25519 secret has {SECRET_BYTES} bytes, not {len(secret)}.")
-    symbols = _regroup(list(secret), 8, 5, is_padded=True)
+    assert len(secret) == SECRET_BYTES, "an X25519 secret has 32 bytes"
+    symbols = _regroup_bits(secret)
     checked = symbols + _get_checksum(IDENTITY_PREFIX, symbols)
     return (IDENTITY_PREFIX + "1" + "".join(_BECH32_ALPHABET[symbol] for symbol in checked)).upper()
 
 
-def decode_identity(text: str) -> bytes:
-    """Return the 32 secret bytes of an `AGE-SECRET-KEY-1...` line.
-
-    Raises IdentityError if the line is anything else.
-    """
-    lowered = text.lower()
-    prefix, _, data = lowered.rpartition("1")
-    if text not in (lowered, text.upper()) or prefix != IDENTITY_PREFIX:
-        raise IdentityError
-    if any(symbol not in _BECH32_ALPHABET for symbol in data) or len(data) < _BECH32_CHECKSUM_SYMBOLS:
-        raise IdentityError
-    symbols = [_BECH32_ALPHABET.index(symbol) for symbol in data]
-    if _get_polymod(_expand_prefix(prefix) + symbols) != 1:
-        raise IdentityError("The checksum of the age identity is wrong.")
-    secret = bytes(_regroup(symbols[:-_BECH32_CHECKSUM_SYMBOLS], 5, 8, is_padded=False))
-    if encode_identity(secret) != text.upper():
-        raise IdentityError
-    return secret
-
-
-def _regroup(values: list[int], width_from: int, width_to: int, *, is_padded: bool) -> list[int]:
-    """Cut one big-endian run of bits into groups of another width."""
-    accumulator = bits = 0
-    groups = []
-    for value in values:
-        accumulator = accumulator << width_from | value
-        bits += width_from
-        while bits >= width_to:
-            bits -= width_to
-            groups.append(accumulator >> bits & (1 << width_to) - 1)
-    if is_padded and bits:
-        groups.append(accumulator << (width_to - bits) & (1 << width_to) - 1)
-    return groups
+def _regroup_bits(data: bytes) -> list[int]:
+    """Cut the big-endian bits of bytes into groups of five, the last one filled up with zeros."""
+    bits = len(data) * 8
+    number = int.from_bytes(data) << -bits % 5
+    count = -(-bits // 5)
+    return [number >> 5 * (count - 1 - place) & 31 for place in range(count)]
 
 
 def _expand_prefix(prefix: str) -> list[int]:

@@ -93,38 +93,6 @@ def decrypt_chunks(cipher: ChunkCipher, stream: BinaryIO) -> Iterator[bytes]:
         number, sealed = number + 1, following
 
 
-class RandomAccess:
-    """Reads any range of a payload of known length, after its final chunk has authenticated."""
-
-    def __init__(self, cipher: ChunkCipher, stream: BinaryIO, *, start: int, sealed_bytes: int) -> None:
-        """Take the seekable stream, where the first chunk starts in it, and the length of all chunks.
-
-        Raises AgeTruncatedError or AgePayloadError if the payload does not end with its final chunk.
-        """
-        self._cipher, self._stream, self._start, self._sealed_bytes = cipher, stream, start, sealed_bytes
-        self._chunks = max(1, -(-sealed_bytes // SEALED_CHUNK_BYTES))
-        self.length = sealed_bytes - TAG_BYTES * self._chunks
-        self._read_chunk(self._chunks - 1)
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Return the plaintext of [offset, offset + length), cut at the payload's end."""
-        end = min(offset + length, self.length)
-        if offset >= end:
-            return b""
-        first = offset // CHUNK_BYTES
-        plaintext = b"".join(self._read_chunk(number) for number in range(first, -(-end // CHUNK_BYTES)))
-        return plaintext[offset - first * CHUNK_BYTES : end - first * CHUNK_BYTES]
-
-    def _read_chunk(self, number: int) -> bytes:
-        position = number * SEALED_CHUNK_BYTES
-        size = min(SEALED_CHUNK_BYTES, self._sealed_bytes - position)
-        self._stream.seek(self._start + position)
-        sealed = _read_full(self._stream, size)
-        if len(sealed) < max(size, TAG_BYTES):
-            raise AgeTruncatedError
-        return self._cipher.decrypt(number, sealed, is_final=number == self._chunks - 1)
-
-
 def _get_chunk_nonce(number: int, *, is_final: bool) -> bytes:
     return number.to_bytes(11, "big") + (b"\x01" if is_final else b"\x00")
 

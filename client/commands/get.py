@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from client import exits
-from client.arguments import parse_amount_msat
+from client.arguments import LINK_HELP, parse_amount_msat
 from client.documents import LinkInfo, Payee
 from client.downloads import Offer, download, get_offer
 from client.errors import PriceNotAcceptedError
@@ -17,7 +17,7 @@ _PPM_PER_PERCENT = 10_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
-    parser.add_argument("link", metavar="LINK")
+    parser.add_argument("link", metavar="LINK", help=LINK_HELP)
     parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR_OR_FILE", help="where to write")
     parser.add_argument("--price-max-msat", type=parse_amount_msat, metavar="N", help="agree to pay up to N msat")
     parser.add_argument("--keep-ciphertext", type=Path, metavar="FILE", help="keep the encrypted blob in FILE")
@@ -30,7 +30,7 @@ def run(run: Run) -> int:
     link = run.open_link(arguments.link)
     with run.connect(link.server_url, is_signed_in=False) as api:
         offer = get_offer(api, link)
-        run.console.note("\n".join(describe_price(offer.info)))
+        run.console.note(*describe_price(offer.info))
         price_max_msat = _agree(run, offer)
         with run.show_progress(offer.manifest.top_name, offer.info.length) as progress:
             done = download(

@@ -3,6 +3,7 @@
 import argparse
 
 from client import exits
+from client.arguments import LINK_HELP
 from client.commands.get import describe_price
 from client.downloads import get_offer
 from client.runs import Run
@@ -12,7 +13,7 @@ HELP = "Show what a link holds, its price and payees; nothing is charged."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
-    parser.add_argument("link", metavar="LINK")
+    parser.add_argument("link", metavar="LINK", help=LINK_HELP)
     parser.add_argument("--password-file", metavar="FILE", help="open a locked link with the first line of FILE")
 
 

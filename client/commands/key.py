@@ -4,6 +4,7 @@ import argparse
 
 from client import exits
 from client.age.encoding import encode_identity
+from client.arguments import LINK_HELP
 from client.runs import Run
 
 HELP = "Print a link's secret as an age identity, for `age -d -i`; nothing is sent."
@@ -11,7 +12,7 @@ HELP = "Print a link's secret as an age identity, for `age -d -i`; nothing is se
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
-    parser.add_argument("link", metavar="LINK")
+    parser.add_argument("link", metavar="LINK", help=LINK_HELP)
     parser.add_argument("--password-file", metavar="FILE", help="open a locked link with the first line of FILE")
 
 

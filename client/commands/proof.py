@@ -20,7 +20,11 @@ POLL_S = 1.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
-    parser.add_argument("subject", metavar="LINK|RECORD_ID", help="the part of a link after # is not needed")
+    parser.add_argument(
+        "subject",
+        metavar="LINK|RECORD_ID",
+        help="the part of a link after # is not needed; - reads it from standard input",
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="the folder to write to")
     parser.add_argument(
         "--wait", type=parse_seconds, default=0.0, metavar="SECONDS", help="poll until the proofs are ready"
@@ -30,13 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(run: Run) -> int:
     """Fetch both proofs; an existing file of the same record is replaced."""
     arguments = run.arguments
-    is_record = is_uuid(arguments.subject)
-    server_url, link_id = (None, "") if is_record else parse_public_url(arguments.subject)
+    subject = run.read_link(arguments.subject)
+    is_record = is_uuid(subject)
+    server_url, link_id = (None, "") if is_record else parse_public_url(subject)
     deadline = time.monotonic() + arguments.wait
     with run.connect(server_url, is_signed_in=False) as api:
         while True:
             try:
-                record_id = arguments.subject if is_record else _find_record_id(api, link_id)
+                record_id = subject if is_record else _find_record_id(api, link_id)
                 proof, timestamp = api.get_proof(record_id), api.get_timestamp(record_id)
                 break
             except ProofNotReadyError:

@@ -47,7 +47,7 @@ def run(run: Run) -> int:
                 run.console.note(f"{source.path.name}: the unfinished upload could not continue; encrypted afresh.")
             text = format_link(uploaded.link, password=password)
             if not run.console.is_json:
-                print(text, flush=True)
+                run.console.print_line(text)
             info = uploaded.info
             results.append(
                 {

@@ -37,7 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--header", action="append", metavar="HEIGHT:HEX", help="a block header you trust; repeatable")
     source.add_argument("--node", metavar="URL", help="a Bitcoin node you trust: http://USER:PASSWORD@HOST:PORT")
     parser.add_argument("--anchors", metavar="FILE", help="the registry's anchors file: proves the record canonical")
-    parser.add_argument("--link", metavar="LINK", help="check the seal too: FILE is the blob, or a file of the link")
+    parser.add_argument("--registry", metavar="TXID:VOUT", help="the registry's first outpoint: the file must be its")
+    parser.add_argument(
+        "--link",
+        metavar="LINK",
+        help="check the seal too: FILE is the blob, or a file of the link; - reads the link from standard input",
+    )
     parser.add_argument(
         "--manifest", type=Path, metavar="FILE", help="the encrypted manifest, instead of asking the server"
     )
@@ -50,7 +55,9 @@ def run(run: Run) -> int:
     if arguments.link is None:
         if arguments.manifest is not None:
             raise UsageError("--manifest goes with --link.")
-        return run_verifier(_list_options(run, paths=arguments.paths, digest=arguments.digest))
+        code, printed = _run_verifier(_list_options(run, paths=arguments.paths, digest=arguments.digest))
+        _print_lines(run, printed)
+        return code
     if arguments.digest is not None or len(arguments.paths) != 2:  # noqa: PLR2004 - FILE and PROOF
         raise UsageError("With --link, give FILE and PROOF.")
     path, proof_path = map(Path, arguments.paths)
@@ -64,18 +71,16 @@ def run(run: Run) -> int:
         if is_ciphertext
         else _list_options(run, paths=[str(proof_path)], digest=proof.record.sha256.hex())
     )
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        code = run_verifier(options)
+    code, printed = _run_verifier(options)
     if code != exits.DONE:
-        print(printed.getvalue(), end="")
+        _print_lines(run, printed)
         return code
     manifest = _get_manifest(run, link)
     check_seal(proof.record.seal, secret=link.secret, manifest_sha256=link.manifest_sha256)
     if (proof.record.length, proof.record.root) != (manifest.length, manifest.root):
         raise SealMismatchError("The record is not the blob that the link's manifest names.")
     name = _check_ciphertext(path, link, manifest) if is_ciphertext else _find_name(path, sha256, manifest)
-    _print_result(run, printed.getvalue(), name)
+    _print_result(run, printed, name)
     return exits.DONE
 
 
@@ -85,9 +90,17 @@ def _list_options(run: Run, *, paths: list[str], digest: str | None) -> list[str
     options = ["verify", *paths]
     for name, value in (("--digest", digest), ("--node", arguments.node), ("--anchors", arguments.anchors)):
         options += [name, value] if value is not None else []
+    options += ["--registry", arguments.registry] if arguments.registry is not None else []
     for header in arguments.header or []:
         options += ["--header", header]
     return options + (["--json"] if run.console.is_json else [])
+
+
+def _run_verifier(options: list[str]) -> tuple[int, str]:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = run_verifier(options)
+    return code, printed.getvalue()
 
 
 def _read_proof(path: Path) -> ProofDocument:
@@ -140,5 +153,11 @@ def _print_result(run: Run, printed: str, name: str) -> None:
     if run.console.is_json:
         run.console.print_result(json.loads(printed) | {"link": {"seal": "valid", "name": name}}, [])
     else:
-        print(printed, end="")
-        print(f"  seal      valid: this is {name!a} of the link")
+        _print_lines(run, printed)
+        run.console.print_line(f"  seal      valid: this is {name!a} of the link")
+
+
+def _print_lines(run: Run, printed: str) -> None:
+    """Pass on what the verifier says, in which a proof may quote whoever made it."""
+    for line in printed.removesuffix("\n").split("\n"):
+        run.console.print_line(line)

@@ -1,7 +1,6 @@
-"""A link's bytes: charged first, then served; and refunded if they cannot be."""
+"""A link's bytes: opened, charged, then served; and refunded if they cannot be served to the end."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpResponse, StreamingHttpResponse
@@ -13,17 +12,13 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from payouts.api.serializers import TransferHeaders
-from payouts.models import Microtransaction
-from payouts.services.charges import Charge, charge_transfer, count_served_bytes, refund_transfer
+from payouts.services.charges import Charge, charge_transfer, close_transfer
 from storage.delivery import ByteRange, Delivery, get_etag, open_delivery, parse_range
 from storage.errors import StorageError
 from storage.selectors import get_blob, get_link
 from users.api.permissions import HasScope
 from users.api.schema import describe_problems
 from users.models import ApiToken, User
-
-REPORT_BYTES = 8 * 2**20
-"""How many bytes are sent between two counts of what an entitlement has used."""
 
 HEADERS = {
     "price_max": "Cadastre-Price-Max",
@@ -44,31 +39,32 @@ class MayTransfer(BasePermission):
         return not isinstance(request.auth, ApiToken) or CanPay().has_permission(request, view)
 
 
-class CountedChunks:
-    """A delivery's bytes, counted against the entitlement that they are served under."""
+class ChargedChunks:
+    """A delivery's bytes; closing it settles what the charge had reserved for them."""
 
-    def __init__(self, delivery: Delivery, entitlement_id: UUID | None) -> None:
+    def __init__(self, delivery: Delivery, charge: Charge) -> None:
         self._chunks = delivery.chunks
-        self._entitlement_id = entitlement_id
-        self._uncounted = 0
+        self._charge = charge
+        self._sent_bytes = 0
+        self._fault: str | None = None
+        self._is_closed = False
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the bytes in chunks."""
-        for chunk in self._chunks:
-            self._uncounted += len(chunk)
-            yield chunk
-            if self._uncounted >= REPORT_BYTES:
-                self._count()
+        """Yield the bytes in chunks. A chunk counts once it is handed over, whether or not it arrives."""
+        try:
+            for chunk in self._chunks:
+                self._sent_bytes += len(chunk)
+                yield chunk
+        except StorageError as error:
+            self._fault = str(error)
+            raise
 
     def close(self) -> None:
-        """Close the file and count what was served; Django calls this when the answer ends, however it ends."""
+        """Close the file and the transfer; Django calls this when the answer ends, however it ends."""
         self._chunks.close()
-        self._count()
-
-    def _count(self) -> None:
-        if self._uncounted and self._entitlement_id is not None:
-            count_served_bytes(entitlement_id=self._entitlement_id, served_bytes=self._uncounted)
-        self._uncounted = 0
+        if not self._is_closed:
+            self._is_closed = True
+            close_transfer(charge=self._charge, sent_bytes=self._sent_bytes, fault=self._fault, now=timezone.now())
 
 
 class ContentView(APIView):
@@ -104,22 +100,27 @@ class ContentView(APIView):
 
         A repeat within a day is free. `Cadastre-Transfer` names the transfer, `Cadastre-Charged-Msat` what it cost.
         """
-        now = timezone.now()
         given = {name: request.headers[header] for name, header in HEADERS.items() if header in request.headers}
         headers = TransferHeaders(data=given)
         headers.is_valid(raise_exception=True)
         byte_range = _read_range(request, link_id)
-        charge = charge_transfer(
-            payer=request.user if isinstance(request.user, User) else None,
-            link_id=link_id,
-            territory=headers.validated_data.get("territory"),
-            price_max_msat=headers.validated_data.get("price_max"),
-            nonce_sha256=headers.validated_data.get("nonce_sha256"),
-            now=now,
-        )
-        delivery = _open_or_refund(charge, byte_range, now=now)
+        # Opened first: what cannot be opened is not charged.
+        delivery = open_delivery(blob_id=get_link(link_id).blob_id, byte_range=byte_range)
+        try:
+            charge = charge_transfer(
+                payer=request.user if isinstance(request.user, User) else None,
+                link_id=link_id,
+                territory=headers.validated_data.get("territory"),
+                price_max_msat=headers.validated_data.get("price_max"),
+                nonce_sha256=headers.validated_data.get("nonce_sha256"),
+                requested_bytes=delivery.length,
+                now=timezone.now(),
+            )
+        except BaseException:
+            delivery.chunks.close()
+            raise
         response = StreamingHttpResponse(
-            CountedChunks(delivery, charge.entitlement_id), status=delivery.status, headers=delivery.headers
+            ChargedChunks(delivery, charge), status=delivery.status, headers=delivery.headers
         )
         response["Cadastre-Transfer"] = str(charge.transfer_id)
         response["Cadastre-Charged-Msat"] = str(charge.amount_msat)
@@ -142,13 +143,3 @@ def _read_range(request: Request, link_id: UUID) -> ByteRange | None:
         if_range=request.headers.get("If-Range"),
         etag=get_etag(blob),
     )
-
-
-def _open_or_refund(charge: Charge, byte_range: ByteRange | None, *, now: datetime) -> Delivery:
-    """Open the delivery. If the storage fails, return what was just charged and raise its error."""
-    try:
-        return open_delivery(blob_id=charge.terms.blob_id, byte_range=byte_range)
-    except StorageError as error:
-        if charge.reason == Microtransaction.Reason.PRICE:
-            refund_transfer(transfer_id=charge.transfer_id, reason=str(error)[:200], now=now)
-        raise

@@ -39,6 +39,7 @@ class DepositAddressOutput(serializers.Serializer[Any]):
 
     address = serializers.CharField()
     confirmations = serializers.IntegerField(help_text="How deep in the chain a deposit is credited.")
+    minimum = MoneySerializer(help_text="A smaller deposit is never credited.")
 
 
 class DepositOutput(serializers.ModelSerializer[WalletCoin]):
@@ -50,7 +51,7 @@ class DepositOutput(serializers.ModelSerializer[WalletCoin]):
 
     class Meta:
         model = WalletCoin
-        fields = ("id", "txid", "vout", "address", "amount", "state", "height", "created_at")
+        fields = ("id", "txid", "vout", "address", "amount", "kind", "state", "height", "created_at")
 
     @extend_schema_field(MoneySerializer)
     def get_amount(self, coin: WalletCoin) -> dict[str, int]:
@@ -79,6 +80,12 @@ class PayoutAddressSerializer(serializers.Serializer[Any]):
     """Where the caller is paid as an uploader."""
 
     address = serializers.CharField(max_length=100)
+
+
+class PayoutAddressOutput(serializers.Serializer[Any]):
+    """Where the caller is paid as an uploader, if they have said it."""
+
+    address = serializers.CharField(allow_null=True)
 
 
 class TreeOutput(serializers.Serializer[Any]):

@@ -7,6 +7,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.pagination import CursorPagination
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,6 +17,7 @@ from payouts.api.serializers import (
     ClosingAccountOutput,
     DepositAddressOutput,
     DepositOutput,
+    PayoutAddressOutput,
     PayoutAddressSerializer,
     PayoutOutput,
     SettlementOutput,
@@ -27,6 +29,7 @@ from payouts.api.serializers import (
 from payouts.models import Microtransaction, Payout, SettlementWindow, Statement, WalletCoin
 from payouts.selectors.closing import get_closing_account
 from payouts.selectors.people import (
+    find_payout_address,
     get_reader_balance,
     get_statement,
     list_deposits,
@@ -35,7 +38,7 @@ from payouts.selectors.people import (
     list_statements,
     list_transfers,
 )
-from payouts.services.deposits import issue_deposit_address
+from payouts.services.deposits import MSAT_PER_SAT, issue_deposit_address
 from payouts.services.payouts import set_payout_address
 from users.api.authentication import get_user
 from users.api.idempotency import idempotent
@@ -45,6 +48,7 @@ from users.api.schema import IDEMPOTENCY_KEY, describe_problems
 
 CanRead = HasScope("account:read")
 CanPay = HasScope("payments:write")
+CanRedirect = HasScope("payouts:write")
 
 
 class DepositPagination(TimeCursorPagination):
@@ -93,7 +97,11 @@ class DepositAddressListView(APIView):
     def post(self, request: Request) -> Response:
         """Get an address that nobody else deposits to."""
         address = issue_deposit_address(user=get_user(request), now=timezone.now())
-        body = {"address": address.address, "confirmations": settings.CADASTRE_DEPOSIT_CONFIRMATIONS}
+        body = {
+            "address": address.address,
+            "confirmations": settings.CADASTRE_DEPOSIT_CONFIRMATIONS,
+            "minimum": {"amount_msat": settings.CADASTRE_DEPOSIT_MIN_SAT * MSAT_PER_SAT},
+        }
         return Response(body, status=201)
 
 
@@ -127,7 +135,17 @@ class TransferListView(generics.GenericAPIView[Microtransaction]):
 class PayoutAddressView(APIView):
     """Where the caller is paid as an uploader."""
 
-    permission_classes = (CanPay,)
+    def get_permissions(self) -> list[BasePermission]:
+        """Let a token read with one scope, and change with another, for the address decides who gets the money."""
+        return [CanRead() if self.request.method == "GET" else CanRedirect()]
+
+    @extend_schema(
+        operation_id="payout_address_retrieve",
+        responses={200: PayoutAddressOutput, **describe_problems(401, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Return where you are paid as an uploader; null if you have not said it."""
+        return Response({"address": find_payout_address(user_id=get_user(request).id)})
 
     @extend_schema(
         operation_id="payout_address_update",

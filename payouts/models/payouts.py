@@ -25,7 +25,8 @@ class PayoutAddress(models.Model):
 class PayoutBatch(models.Model):
     """One transaction that pays many payouts.
 
-    PROPOSED waits for an approver where the total is above the limit; UNKNOWN is looked up, never sent anew.
+    PROPOSED waits for an approver where the total is above the limit. UNKNOWN was refused by the node: the same bytes
+    are offered again until a block decides. FAILED without a txid was cancelled.
     """
 
     class State(models.TextChoices):
@@ -58,7 +59,10 @@ class PayoutBatch(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         verbose_name_plural = "payout batches"
-        permissions = [("approve_payoutbatch", "Can approve a payout batch")]
+        permissions = [
+            ("approve_payoutbatch", "Can approve a payout batch"),
+            ("cancel_payoutbatch", "Can cancel a payout batch"),
+        ]
         constraints = [amount_constraint(name="payouts_batch_total_positive", field="total_sat", minimum=1)]
 
     def __str__(self) -> str:

@@ -29,8 +29,8 @@ class Entitlement(models.Model):
     link = models.ForeignKey("storage.Link", on_delete=models.PROTECT, related_name="entitlements")
     number = models.PositiveIntegerField(help_text="Counts a payer's entitlements to a link, from 0.")
     transfer_id = models.UUIDField(unique=True, help_text="The transfer that was paid.")
-    bytes_allowed = models.BigIntegerField()
-    bytes_served = models.BigIntegerField(default=0)
+    bytes_allowed = models.BigIntegerField(help_text="0 once its transfer is refunded.")
+    bytes_served = models.BigIntegerField(default=0, help_text="Sent, or reserved by a transfer that is under way.")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
 

@@ -38,6 +38,7 @@ class WalletCoin(models.Model):
         CAPITAL = "CAPITAL"
         CHANGE = "CHANGE"
         UNKNOWN = "UNKNOWN", "to an address never handed out: reported, never credited"
+        DUST = "DUST", "below the least deposit: reported, never credited"
 
     class State(models.TextChoices):
         SEEN = "SEEN", "in a block"
@@ -74,6 +75,11 @@ class WalletCoin(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["txid", "vout"], name="payouts_coin_outpoint_once"),
             amount_constraint(name="payouts_coin_value_positive", field="value_sat", minimum=1),
+        ]
+        indexes = [
+            models.Index(fields=["state"], name="payouts_coin_state"),
+            models.Index(fields=["spent_height"], name="payouts_coin_spent_height"),
+            models.Index(fields=["block_hash"], name="payouts_coin_block"),
         ]
 
     def __str__(self) -> str:

@@ -3,6 +3,8 @@
 The chain's side reads coins and batches alone, the ledger's side postings alone: docs/reference/ledger.md.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,12 +93,7 @@ def get_line(side: ClosingSide, name: str) -> int:
 
 def get_closing_account() -> ClosingAccount:
     """Return the closing account as of one moment."""
-    is_outermost = not connection.in_atomic_block
-    with transaction.atomic():
-        if is_outermost and connection.vendor == "postgresql":
-            # Every query below must see the same moment.
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with _hold_one_moment():
         ledger = _read_ledger_side()
         return ClosingAccount(
             chain=_read_chain_side(),
@@ -107,11 +104,31 @@ def get_closing_account() -> ClosingAccount:
         )
 
 
+@contextmanager
+def _hold_one_moment() -> Iterator[None]:
+    """Let every query see the same moment, without keeping any writer waiting or waiting for one."""
+    if connection.in_atomic_block:
+        yield
+    elif connection.vendor == "sqlite":
+        # Not atomic(), which takes SQLite's one write lock (config/databases.py): a reader has a snapshot without it.
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN DEFERRED")
+            try:
+                yield
+            finally:
+                cursor.execute("ROLLBACK")
+    else:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
+
+
 def _read_chain_side() -> ClosingSide:
     """Add up coins and batches. A batch's inputs count as coins until it is final."""
     credited = WalletCoin.objects.filter(state=CoinState.CREDITED)
     deposits = credited.filter(kind__in=[WalletCoin.Kind.DEPOSIT, WalletCoin.Kind.CAPITAL])
-    unspent = credited.exclude(kind=WalletCoin.Kind.UNKNOWN).exclude(_is_foreign_spend())
+    unspent = credited.exclude(kind__in=[WalletCoin.Kind.UNKNOWN, WalletCoin.Kind.DUST]).exclude(_is_foreign_spend())
     held = unspent.filter(Q(spent_by=None) | ~Q(spent_by__state=BatchState.PAID))
     paid = PayoutBatch.objects.filter(state=BatchState.PAID)
     return ClosingSide(
@@ -144,9 +161,13 @@ def _read_readers_rows() -> int:
 
 
 def _is_foreign_spend() -> Q:
-    """Say that a block spends a coin, but not by the batch that reserved it: someone else has the key."""
+    """Say that a block spends a coin, but not by the batch that reserved it: someone else has the key.
+
+    Nor is a FAILED batch ours: its amounts are payable again, so a block that contains it has paid what nobody owed.
+    """
     is_spent = ~Q(spent_txid="")
-    return is_spent & (Q(spent_by=None) | ~Q(spent_by__txid=F("spent_txid")))
+    is_not_ours = Q(spent_by=None) | ~Q(spent_by__txid=F("spent_txid")) | Q(spent_by__state=BatchState.FAILED)
+    return is_spent & is_not_ours
 
 
 def _sum(rows: QuerySet[Any], column: str) -> int:

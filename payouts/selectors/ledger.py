@@ -1,13 +1,15 @@
 """Reads balances from postings, and exports the ledger for whoever wants to replay it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import BigIntegerField, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Cast, Coalesce
 
-from payouts.models import JournalEntry, LedgerAccount, Posting
+from payouts.models import JournalEntry, LedgerAccount, PayoutAddress, Posting
 
 EXPORT_CHUNK_ROWS = 1_000
 
@@ -30,6 +32,15 @@ class AccountBalance:
         return self.debits_msat - self.credits_msat
 
 
+@dataclass(frozen=True, slots=True)
+class Payable:
+    """A payee's account, what it holds in millisatoshi, and where the payee is paid; "" if that is not known."""
+
+    account: LedgerAccount
+    held_msat: int
+    address: str
+
+
 def get_balance(account: LedgerAccount) -> AccountBalance:
     """Return one account's totals."""
     return AccountBalance(
@@ -48,16 +59,25 @@ def get_balances_by_kind() -> dict[LedgerAccount.Kind, AccountBalance]:
     }
 
 
-def list_positive_payables(*, at_least_msat: int) -> list[tuple[LedgerAccount, int]]:
-    """Return the PAYABLE accounts that hold at least so much, with what they hold, in order of their codes."""
-    payable = LedgerAccount.objects.filter(kind=LedgerAccount.Kind.PAYABLE)
-    debited = _sum_by(Posting.objects.filter(debit__in=payable), "debit")
-    credited = _sum_by(Posting.objects.filter(credit__in=payable), "credit")
-    held = [
-        (account, credited.get(account.id, 0) - debited.get(account.id, 0))
-        for account in payable.filter(id__in=credited).select_related("holder", "user").order_by("code")
-    ]
-    return [(account, amount_msat) for account, amount_msat in held if amount_msat >= at_least_msat]
+def list_positive_payables(*, at_least_msat: int) -> list[Payable]:
+    """Return the PAYABLE accounts that hold at least so much, in order of their codes, by one query."""
+    newest = PayoutAddress.objects.filter(user=OuterRef("user")).order_by("-created_at", "-id").values("address")
+    accounts = (
+        LedgerAccount.objects.filter(kind=LedgerAccount.Kind.PAYABLE)
+        .annotate(
+            held_msat=_sum_of("credit") - _sum_of("debit"),
+            address=Coalesce("holder__payout_address", Subquery(newest[:1]), Value("")),
+        )
+        .filter(held_msat__gte=at_least_msat)
+    )
+    return [Payable(account, int(account.held_msat), account.address) for account in accounts.order_by("code")]
+
+
+def get_credit_balances(account_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return credits less debits of the accounts that were ever posted to, in millisatoshi."""
+    credited = _sum_by(Posting.objects.filter(credit__in=account_ids), "credit")
+    debited = _sum_by(Posting.objects.filter(debit__in=account_ids), "debit")
+    return {key: credited.get(key, 0) - debited.get(key, 0) for key in credited.keys() | debited.keys()}
 
 
 def iterate_export_lines() -> Iterator[bytes]:
@@ -88,3 +108,10 @@ def sum_amounts(rows: QuerySet[Posting]) -> int:
 def _sum_by(rows: QuerySet[Posting], column: str) -> dict[Any, int]:
     sums = rows.order_by().values_list(column).annotate(total=Sum("amount_msat"))
     return {key: int(total) for key, total in sums}
+
+
+def _sum_of(side: str) -> Coalesce:
+    """Return what an account's postings on one side add up to. PostgreSQL sums bigint as numeric, hence the cast."""
+    rows = Posting.objects.filter(**{side: OuterRef("pk")}).order_by().values(side)
+    total = rows.annotate(total=Cast(Sum("amount_msat"), BigIntegerField())).values("total")
+    return Coalesce(Subquery(total), Value(0), output_field=BigIntegerField())

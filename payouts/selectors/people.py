@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from payouts.errors import StatementNotFoundError
-from payouts.models import Balance, Microtransaction, Payout, SettlementWindow, Statement, WalletCoin
+from payouts.models import Balance, Microtransaction, Payout, PayoutAddress, SettlementWindow, Statement, WalletCoin
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,12 @@ def get_reader_balance(*, user_id: UUID) -> BalanceView:
     if balance is None:
         return BalanceView(0, is_frozen=False)
     return BalanceView(balance.balance_msat, is_frozen=balance.frozen_at is not None)
+
+
+def find_payout_address(*, user_id: UUID) -> str | None:
+    """Return where a user is paid as an uploader, None if they have not said it."""
+    newest = PayoutAddress.objects.filter(user_id=user_id).order_by("-created_at", "-id").first()
+    return None if newest is None else newest.address
 
 
 def list_deposits(*, user_id: UUID) -> QuerySet[WalletCoin]:

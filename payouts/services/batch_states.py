@@ -3,6 +3,7 @@
 Each function is a step of the transaction that applies a block.
 """
 
+import logging
 from datetime import datetime
 
 from chain.transactions import Block, Transaction
@@ -13,6 +14,7 @@ from payouts.services.deposits import MSAT_PER_SAT
 from payouts.services.ledger import PostingDraft, get_or_create_account, post_entry, reverse_entry
 from payouts.services.wallet_keys import CHANGE_BRANCH, derive_script
 
+logger = logging.getLogger(__name__)
 Kind = LedgerAccount.Kind
 State = PayoutBatch.State
 WAITING_STATES = (State.SIGNED, State.BROADCAST, State.UNKNOWN)
@@ -25,8 +27,10 @@ def mine_batches(*, block: Block, now: datetime) -> None:
         batch.txid: batch
         for batch in PayoutBatch.objects.select_for_update().filter(state__in=WAITING_STATES).order_by("id")
     }
-    if not waiting:
-        return
+    failed = set(PayoutBatch.objects.filter(state=State.FAILED).exclude(txid=None).values_list("txid", flat=True))
+    for txid in [mined.txid for mined in block.transactions if mined.txid in failed]:
+        # It had failed finally, so this takes a reorganisation deeper than final; its payees may be paid twice.
+        logger.error("Block %s contains %s, a payout batch that had failed for good.", block.hash, txid)
     for mined in block.transactions:
         batch = waiting.get(mined.txid)
         if batch is not None:

@@ -49,18 +49,25 @@ def share_groups(*, groups: Sequence[Group], ended_by: datetime, now: datetime) 
     policies = _load_policies({group.policy_id for group in concerned})
     carries = _load_carries({group.policy_id for group in concerned})
     shares: list[Share] = []
+    made: list[Carry] = []
     for group in concerned:
         policy, lines = policies[group.policy_id]
-        rows = carries.get(group.carry_key) or _make_carries(group=group, lines=lines, now=now)
+        rows = carries.get(group.carry_key)
+        if rows is None:
+            rows = _draft_carries(group=group, lines=lines, now=now)
+            made += rows
         if policy.valid_to is not None and policy.valid_to <= ended_by:
             for row in rows:
                 row.closed_at = row.closed_at or now
         shares += _share_group(group=group, lines=lines, rows=rows)
+    Carry.objects.bulk_create(made)
+    changed = [row for group in concerned for row in carries.get(group.carry_key, ())]
+    Carry.objects.bulk_update(changed, ENTITLEMENT_COLUMNS, batch_size=QUERY_CHUNK)
     return shares
 
 
 def _share_group(*, group: Group, lines: Sequence[TermsLine], rows: Sequence[Carry]) -> list[Share]:
-    """Accrue a group's amount on its carries, save them, and return what each line gets now."""
+    """Accrue a group's amount on its carries, which the caller saves, and return what each line gets now."""
     weights = weigh_lines([PolicyLine(line.fee_bp, line.share_ppm) for line in lines])
     entitlements = [
         accrue(Entitlement(row.entitled_msat, row.remainder), amount_msat=group.gross_msat, weight=weight)
@@ -76,7 +83,6 @@ def _share_group(*, group: Group, lines: Sequence[TermsLine], rows: Sequence[Car
         row.posted_msat = target_msat
         if group.gross_msat or amount_msat:
             shares.append(Share(group, row.position, row.account, amount_msat))
-    Carry.objects.bulk_update(rows, ENTITLEMENT_COLUMNS)
     return shares
 
 
@@ -108,9 +114,9 @@ def _load_carries(policy_ids: set[UUID]) -> dict[CarryKey, list[Carry]]:
     return {key: sorted(rows, key=lambda row: row.position) for key, rows in carries.items()}
 
 
-def _make_carries(*, group: Group, lines: Sequence[TermsLine], now: datetime) -> list[Carry]:
-    """Write the carries of a group that was never settled before."""
-    return Carry.objects.bulk_create(
+def _draft_carries(*, group: Group, lines: Sequence[TermsLine], now: datetime) -> list[Carry]:
+    """Return the carries of a group that was never settled before, not saved yet."""
+    return [
         Carry(
             policy_id=group.policy_id,
             record_id=group.record_id,
@@ -119,7 +125,7 @@ def _make_carries(*, group: Group, lines: Sequence[TermsLine], now: datetime) ->
             account=_find_account(line=line, group=group, now=now),
         )
         for line in lines
-    )
+    ]
 
 
 def _find_account(*, line: TermsLine, group: Group, now: datetime) -> LedgerAccount:

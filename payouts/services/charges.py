@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from database.transactions import require_transaction
 from payouts.errors import (
@@ -26,13 +26,15 @@ ENTITLED_LENGTHS = 3
 """A paid transfer may be repeated and resumed up to this many times its length."""
 
 NO_NONCE = bytes(32)
+REASON_LENGTH_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
     """One transfer that may now be served: what it was charged, in millisatoshi, why, and under which terms.
 
-    `entitlement_id` names whose bytes are counted; it is None for transfers that are free anyway.
+    `entitlement_id` names under which entitlement `reserved_bytes` are counted as served until the transfer is closed;
+    it is None, and nothing is counted, for transfers that are free anyway.
     """
 
     transfer_id: UUID
@@ -40,6 +42,7 @@ class Charge:
     reason: Microtransaction.Reason
     terms: Terms
     entitlement_id: UUID | None
+    reserved_bytes: int
 
 
 def charge_transfer(
@@ -51,17 +54,21 @@ def charge_transfer(
     now: datetime,
     affiliate_id: UUID | None = None,
     nonce_sha256: bytes | None = None,
+    requested_bytes: int | None = None,
 ) -> Charge:
     """Charge one transfer of a link to a payer, or to nobody where it is free, and commit before the first byte.
 
-    A payer's repeats within CADASTRE_ENTITLEMENT_SECONDS are free, so a double click pays once. `price_max_msat` is the
-    most that the payer agreed to, None for any price; `nonce_sha256` is 32 bytes.
+    A payer's repeats within CADASTRE_ENTITLEMENT_SECONDS are free, so a double click pays once, as long as the bytes
+    that are requested fit into what the entitlement allows; `requested_bytes` is None for the whole blob. They count as
+    served at once, so that requests side by side cannot get more; close_transfer gives back what was not sent.
+    `price_max_msat` is the most that the payer agreed to, None for any price; `nonce_sha256` is 32 bytes.
     Raises PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more than agreed,
     BalanceFrozenError if the payer's balance is frozen, and what get_terms raises.
     """
     terms = get_terms(link_id=link_id, territory=territory, at=now)
+    reserved_bytes = terms.length if requested_bytes is None else requested_bytes
     with transaction.atomic(durable=True):
-        reason, entitlement = _find_reason(payer=payer, terms=terms, now=now)
+        reason, entitlement = _find_reason(payer=payer, terms=terms, reserved_bytes=reserved_bytes, now=now)
         amount_msat = 0
         if reason == Reason.PRICE:
             amount_msat = terms.price_msat
@@ -82,13 +89,40 @@ def charge_transfer(
         )
         if reason == Reason.PRICE:
             entitlement = _entitle(microtransaction, length=terms.length)
+        if entitlement is not None:
+            Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") + reserved_bytes)
     return Charge(
         transfer_id=microtransaction.id,
         amount_msat=amount_msat,
         reason=reason,
         terms=terms,
         entitlement_id=None if entitlement is None else entitlement.id,
+        reserved_bytes=0 if entitlement is None else reserved_bytes,
     )
+
+
+def close_transfer(*, charge: Charge, sent_bytes: int, fault: str | None, now: datetime) -> Refund | None:
+    """Give back what a transfer reserved and did not send, and the price if the server is why it broke off.
+
+    `fault` says what failed on the server, None if nothing did. The price returns once while fewer bytes than the blob
+    has were sent under the entitlement: after that the payer had what was paid for.
+    """
+    unsent_bytes = charge.reserved_bytes - sent_bytes
+    if charge.entitlement_id is None or unsent_bytes == 0:
+        return None
+    assert unsent_bytes > 0, "a delivery has the length that was reserved"
+    with transaction.atomic(durable=True):
+        entitlement = Entitlement.objects.get(id=charge.entitlement_id)
+        # The lock that charges take, too: none of them reserves bytes of an entitlement that is about to end.
+        Balance.objects.select_for_update().get(user_id=entitlement.payer_id)
+        Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") - unsent_bytes)
+        entitlement.refresh_from_db()
+        if fault is None or entitlement.bytes_served >= charge.terms.length:
+            return None
+        paid = Microtransaction.objects.get(id=entitlement.transfer_id)
+        if Refund.objects.filter(microtransaction_id=paid.id).exists():
+            return None
+        return _refund(paid, reason=fault, now=now)
 
 
 def refund_transfer(*, transfer_id: UUID, reason: str, now: datetime) -> Refund:
@@ -103,35 +137,37 @@ def refund_transfer(*, transfer_id: UUID, reason: str, now: datetime) -> Refund:
         if paid.amount_msat == 0 or paid.payer_id is None:
             raise RefundError(f"The transfer {transfer_id} was free.")
         # The payer's row orders refunds of the same transfer; the unique column is what finally forbids a second one.
-        balance = Balance.objects.select_for_update().get(user_id=paid.payer_id)
+        Balance.objects.select_for_update().get(user_id=paid.payer_id)
         if Refund.objects.filter(microtransaction_id=paid.id).exists():
             raise RefundError(f"The transfer {transfer_id} is refunded already.")
-        refund = Refund.objects.create(
-            microtransaction_id=paid.id,
-            payer_id=paid.payer_id,
-            record_id=paid.record_id,
-            work_id=paid.work_id,
-            policy_id=paid.policy_id,
-            uploader_id=paid.uploader_id,
-            affiliate_id=paid.affiliate_id,
-            window=stamp_open_window(now=now),
-            amount_msat=paid.amount_msat,
-            reason=reason,
-            created_at=now,
-        )
-        Balance.objects.filter(user_id=balance.user_id).update(balance_msat=F("balance_msat") + paid.amount_msat)
-        Entitlement.objects.filter(transfer_id=paid.id, ends_at__gt=now).update(ends_at=now)
-        return refund
+        return _refund(paid, reason=reason, now=now)
 
 
-def count_served_bytes(*, entitlement_id: UUID, served_bytes: int) -> None:
-    """Count bytes that an entitled transfer has sent; the entitlement ends once they reach its allowance."""
-    with transaction.atomic(durable=True):
-        Entitlement.objects.filter(id=entitlement_id).update(bytes_served=F("bytes_served") + served_bytes)
+def _refund(paid: Microtransaction, *, reason: str, now: datetime) -> Refund:
+    """Return a transfer's price and end what it entitled to: a step under the lock of the payer's balance."""
+    require_transaction()
+    assert paid.payer_id is not None, "only a payer pays"
+    refund = Refund.objects.create(
+        microtransaction_id=paid.id,
+        payer_id=paid.payer_id,
+        record_id=paid.record_id,
+        work_id=paid.work_id,
+        policy_id=paid.policy_id,
+        uploader_id=paid.uploader_id,
+        affiliate_id=paid.affiliate_id,
+        window=stamp_open_window(now=now),
+        amount_msat=paid.amount_msat,
+        reason=reason[:REASON_LENGTH_MAX],
+        created_at=now,
+    )
+    Balance.objects.filter(user_id=paid.payer_id).update(balance_msat=F("balance_msat") + paid.amount_msat)
+    # No bytes rather than no time: requests that read the clock earlier must not find it either.
+    Entitlement.objects.filter(transfer_id=paid.id).update(bytes_allowed=0)
+    return refund
 
 
 def _find_reason(
-    *, payer: User | None, terms: Terms, now: datetime
+    *, payer: User | None, terms: Terms, reserved_bytes: int, now: datetime
 ) -> tuple[Microtransaction.Reason, Entitlement | None]:
     """Return why a transfer costs what it costs, and the entitlement that makes it free; lock the payer's balance."""
     if payer is not None and payer.id == terms.owner_id:
@@ -142,13 +178,10 @@ def _find_reason(
         raise PaymentRequiredError(terms=terms, balance_msat=None)
     # One charge of a payer at a time: the second click finds the entitlement that the first one made.
     list(Balance.objects.select_for_update().filter(user=payer))
-    entitlement = Entitlement.objects.filter(
-        payer=payer,
-        link_id=terms.link_id,
-        starts_at__lte=now,
-        ends_at__gt=now,
-        bytes_served__lt=F("bytes_allowed"),
-    ).first()
+    # An entitlement may start after `now`: a request that had read the clock earlier got the lock later.
+    fits = Q(bytes_served__lte=F("bytes_allowed") - reserved_bytes)
+    entitlements = Entitlement.objects.filter(fits, payer=payer, link_id=terms.link_id, ends_at__gt=now)
+    entitlement = entitlements.order_by("number").first()
     return (Reason.PRICE, None) if entitlement is None else (Reason.ENTITLED, entitlement)
 
 

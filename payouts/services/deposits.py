@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, Max
 
 from chain.keys import script_to_address
@@ -17,7 +17,6 @@ from users.models import User
 
 Kind = LedgerAccount.Kind
 MSAT_PER_SAT = 1_000
-INDEX_ATTEMPTS_MAX = 10
 
 
 def issue_deposit_address(*, user: User | None, now: datetime) -> DepositAddress:
@@ -26,23 +25,19 @@ def issue_deposit_address(*, user: User | None, now: datetime) -> DepositAddress
     Raises WalletKeyMissingError if the wallet has no public key.
     """
     with transaction.atomic(durable=True):
+        deposits = get_or_create_account(kind=Kind.DEPOSITS, now=now)
+        # Whoever issues an address holds this row, so that no two requests find the same index free.
+        LedgerAccount.objects.select_for_update(no_key=True).get(id=deposits.id)
         last = DepositAddress.objects.aggregate(last=Max("index"))["last"]
-        first = 0 if last is None else last + 1
-        for index in range(first, first + INDEX_ATTEMPTS_MAX):
-            script = derive_script(branch=DEPOSIT_BRANCH, index=index)
-            try:
-                with transaction.atomic():
-                    return DepositAddress.objects.create(
-                        user=user,
-                        index=index,
-                        script=script,
-                        address=script_to_address(script, get_network(settings.CADASTRE_NETWORK)),
-                        created_at=now,
-                    )
-            except IntegrityError:
-                # Another request took this index meanwhile; the next one may be free.
-                continue
-        raise IntegrityError(f"no free index in {INDEX_ATTEMPTS_MAX} from {first}")
+        index = 0 if last is None else last + 1
+        script = derive_script(branch=DEPOSIT_BRANCH, index=index)
+        return DepositAddress.objects.create(
+            user=user,
+            index=index,
+            script=script,
+            address=script_to_address(script, get_network(settings.CADASTRE_NETWORK)),
+            created_at=now,
+        )
 
 
 def credit_coin(*, coin: WalletCoin, now: datetime) -> None:

@@ -115,7 +115,9 @@ def _note_coin(
         # An output of zero is valid in a block but is no money.
         return
     kind = Kind.UNKNOWN
-    if address is not None:
+    if address is not None and output.value_sat < settings.CADASTRE_DEPOSIT_MIN_SAT:
+        kind = Kind.DUST
+    elif address is not None:
         kind = Kind.CAPITAL if address.user_id is None else Kind.DEPOSIT
     WalletCoin.objects.update_or_create(
         txid=paying.txid,

@@ -1,10 +1,11 @@
 """A payout batch's transaction: signed once, stored before it is sent, and only ever sent as those bytes.
 
-Where the node does not take it, the outcome is UNKNOWN until blocks decide: a payout is looked up, never signed anew.
+Where the node does not take it, the outcome is UNKNOWN until blocks decide. Until then every sweep offers the same
+bytes again, which is safe: one transaction cannot pay twice. A batch is never signed anew.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -20,32 +21,18 @@ from chain.transactions import (
     Coin,
     Output,
     build_transaction,
-    estimate_virtual_size,
     sign_transaction,
     transaction_id,
 )
-from payouts.errors import InsufficientCoinsError, PayoutBatchNotFoundError, PayoutBatchStateError
+from payouts.errors import PayoutBatchNotFoundError, PayoutBatchStateError
 from payouts.models import PayoutBatch, WalletCoin
+from payouts.selectors.coins import select_coins
 from payouts.services.payouts import lock_batch
 from payouts.services.wallet_keys import CHANGE_BRANCH, DEPOSIT_BRANCH, derive_key, derive_script
 
 State = PayoutBatch.State
 FEE_TARGET_BLOCKS = 6
-INPUTS_MAX = 500
-DUST_P2WPKH_SAT = 294
-"""Bitcoin Core's dust limit for a P2WPKH output at its default of 3 sat/vB; smaller change goes to the miner."""
-
-SPENDABLE_KINDS = (WalletCoin.Kind.DEPOSIT, WalletCoin.Kind.CAPITAL, WalletCoin.Kind.CHANGE)
 SENDABLE_STATES = (State.SIGNED, State.BROADCAST, State.UNKNOWN)
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which coins pay a batch, what goes to the miner, and what comes back (0: no change output). Satoshi."""
-
-    coins: tuple[WalletCoin, ...]
-    fee_sat: int
-    change_sat: int
 
 
 def sign_payout_batch(*, batch_id: UUID, node: NodeClient, now: datetime) -> PayoutBatch:
@@ -83,18 +70,16 @@ def sign_payout_batch(*, batch_id: UUID, node: NodeClient, now: datetime) -> Pay
 def send_payout_batch(*, batch_id: UUID, node: NodeClient, now: datetime) -> PayoutBatch:
     """Send a signed batch's stored bytes unless the node has them, and note the outcome. Safe to repeat.
 
-    BROADCAST once the node has it; UNKNOWN if it refuses, until a block decides. Raises PayoutBatchNotFoundError if
-    there is none, PayoutBatchStateError if it is not signed or has ended, NodeUnavailableError if the node does not
-    answer: the next call looks first, as this one does.
+    BROADCAST once the node has it; UNKNOWN if it refuses, until it takes the same bytes later or a block decides.
+    Raises PayoutBatchNotFoundError if there is none, PayoutBatchStateError if it is not signed or has ended,
+    NodeUnavailableError if the node does not answer: the next call looks first, as this one does.
     """
     batch = PayoutBatch.objects.filter(id=batch_id).first()
     if batch is None:
         raise PayoutBatchNotFoundError
     if batch.state not in SENDABLE_STATES or batch.raw is None or batch.txid is None:
         raise PayoutBatchStateError(f"The payout batch is {batch.state}, so there is nothing to send.")
-    is_known = node.get_mempool_entry(batch.txid) is not None
-    if not is_known and batch.state != State.UNKNOWN:
-        is_known = _offer(node, bytes(batch.raw), batch.txid)
+    is_known = node.get_mempool_entry(batch.txid) is not None or _offer(node, bytes(batch.raw), batch.txid)
     outcome = State.BROADCAST if is_known else State.UNKNOWN
     with transaction.atomic(durable=True):
         # A block may have decided meanwhile; its word stands.
@@ -107,42 +92,19 @@ def send_payout_batch(*, batch_id: UUID, node: NodeClient, now: datetime) -> Pay
 def advance_payouts(*, node: NodeClient, now: datetime) -> int:
     """Sign every approved batch and send every signed one; return how many batches were looked at.
 
-    Raises what the two services raise; batches that were not reached wait for the next call.
+    A batch that another worker has moved on meanwhile is left to it. Raises what else the two services raise; batches
+    that were not reached wait for the next call.
     """
     approved = PayoutBatch.objects.filter(state=State.APPROVED).order_by("created_at").values_list("id", flat=True)
     for batch_id in list(approved):
-        sign_payout_batch(batch_id=batch_id, node=node, now=now)
+        with suppress(PayoutBatchStateError):
+            sign_payout_batch(batch_id=batch_id, node=node, now=now)
     sendable = PayoutBatch.objects.filter(state__in=SENDABLE_STATES).order_by("created_at")
     batch_ids = list(sendable.values_list("id", flat=True))
     for batch_id in batch_ids:
-        send_payout_batch(batch_id=batch_id, node=node, now=now)
+        with suppress(PayoutBatchStateError):
+            send_payout_batch(batch_id=batch_id, node=node, now=now)
     return len(batch_ids)
-
-
-def select_coins(*, outputs: Sequence[Output], change_script: bytes, rate_sat_per_kvb: int) -> Selection:
-    """Choose the largest credited coins, as few as cover the outputs and the fee.
-
-    Change that would be dust goes to the miner instead. Raises InsufficientCoinsError if all together do not suffice.
-    """
-    spendable = WalletCoin.objects.filter(
-        kind__in=SPENDABLE_KINDS, state=WalletCoin.State.CREDITED, spent_by=None, spent_txid=""
-    )
-    paid_sat = sum(output.value_sat for output in outputs)
-    scripts = [output.script for output in outputs]
-    chosen: list[WalletCoin] = []
-    held_sat = 0
-    for coin in spendable.order_by("-value_sat", "txid", "vout")[:INPUTS_MAX]:
-        chosen.append(coin)
-        held_sat += coin.value_sat
-        least_fee_sat = _fee(len(chosen), scripts, rate_sat_per_kvb)
-        if held_sat < paid_sat + least_fee_sat:
-            continue
-        fee_sat = _fee(len(chosen), [*scripts, change_script], rate_sat_per_kvb)
-        change_sat = held_sat - paid_sat - fee_sat
-        if change_sat >= DUST_P2WPKH_SAT:
-            return Selection(tuple(chosen), fee_sat, change_sat)
-        return Selection(tuple(chosen), held_sat - paid_sat, 0)
-    raise InsufficientCoinsError(f"The wallet's {held_sat} sat do not cover {paid_sat} sat and the fee.")
 
 
 def _estimate_fee_rate(node: NodeClient) -> int:
@@ -150,11 +112,6 @@ def _estimate_fee_rate(node: NodeClient) -> int:
     floor = settings.CADASTRE_FEE_RATE_MIN_SAT_PER_KVB
     estimated = node.estimate_smart_fee(FEE_TARGET_BLOCKS)
     return max(floor, min(estimated or floor, settings.CADASTRE_FEE_RATE_MAX_SAT_PER_KVB))
-
-
-def _fee(n_in: int, scripts: Sequence[bytes], rate_sat_per_kvb: int) -> int:
-    """Return the fee of a transaction of this shape, rounded up."""
-    return -(-estimate_virtual_size(n_in, scripts) * rate_sat_per_kvb // 1_000)
 
 
 def _next_change_index() -> int:

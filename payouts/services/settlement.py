@@ -6,12 +6,13 @@ leaves, which streams; amounts are summed by the database.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
-from payouts.errors import WindowStateError
+from payouts.errors import TreeMismatchError, WindowStateError
 from payouts.models import LedgerAccount, Microtransaction, Refund, SettlementLine, SettlementWindow
 from payouts.rules.sumtree import RefundLeaf, Root, TransferLeaf, build_root
 from payouts.selectors.groups import Group, sum_window_groups
@@ -25,6 +26,14 @@ State = SettlementWindow.State
 DOCUMENT_TYPE = "cadastre/settlement/v1"
 STREAM_CHUNK_ROWS = 2_000
 NO_PREVIOUS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """The roots of a window's two trees."""
+
+    transfers: Root
+    refunds: Root
 
 
 def settle_windows(*, now: datetime) -> list[int]:
@@ -46,18 +55,24 @@ def settle_windows(*, now: datetime) -> list[int]:
 def settle_window(*, number: int, now: datetime) -> SettlementWindow:
     """Turn a closed window's microtransactions into money owed, once, and register what was counted.
 
-    Raises WindowStateError unless the window is CLOSED and the one before it is SETTLED.
+    Raises WindowStateError unless the window is CLOSED, claimed by nobody else, and the one before it is SETTLED;
+    TreeMismatchError if the trees and the sums differ, which would mean that a closed window has changed.
     """
+    if not SettlementWindow.objects.filter(number=number, state=State.CLOSED).exists():
+        raise WindowStateError(f"Window {number} is not closed, or is settled already.")
+    # A closed window does not change, so the long part, hashing its leaves, needs no transaction.
+    trees = Trees(build_root(iterate_transfer_leaves(number=number)), build_root(iterate_refund_leaves(number=number)))
     with transaction.atomic(durable=True):
         window = _claim_window(number=number, now=now)
         previous = SettlementWindow.objects.filter(number=number - 1).select_related("record").first()
         if previous is not None and previous.state != State.SETTLED:
             raise WindowStateError(f"Window {number - 1} is not settled, so window {number} has to wait.")
         groups = sum_window_groups(number=number)
+        _check_trees(number=number, trees=trees, groups=groups)
         shares = share_groups(groups=groups, ended_by=window.opened_at, now=now)
         _write_lines(window=window, shares=shares)
         _post_settlement(window=window, groups=groups, shares=shares, now=now)
-        _register_trees(window=window, previous=previous, now=now)
+        _register_trees(window=window, previous=previous, trees=trees, now=now)
         return window
 
 
@@ -94,12 +109,27 @@ def iterate_refund_leaves(*, number: int) -> Iterator[RefundLeaf]:
 
 
 def _claim_window(*, number: int, now: datetime) -> SettlementWindow:
-    """Move a window from CLOSED to SETTLED; the move is undone with the transaction if anything after it fails."""
-    claimed = SettlementWindow.objects.filter(number=number, state=State.CLOSED)
-    # Nothing updated: it is still open, or another worker has settled it.
-    if claimed.update(state=State.SETTLED, settled_at=now) != 1:
-        raise WindowStateError(f"Window {number} is not closed, or is settled already.")
-    return SettlementWindow.objects.get(number=number)
+    """Move a window from CLOSED to SETTLED; the move is undone with the transaction if anything after it fails.
+
+    SQLite has no row locks and needs none here: a transaction that begins has its one write lock.
+    """
+    closed = SettlementWindow.objects.select_for_update(skip_locked=True, no_key=True)
+    window = closed.filter(number=number, state=State.CLOSED).first()
+    if window is None:
+        raise WindowStateError(f"Window {number} is settled already, or another worker is settling it.")
+    window.state, window.settled_at = State.SETTLED, now
+    window.save(update_fields=["state", "settled_at"])
+    return window
+
+
+def _check_trees(*, number: int, trees: Trees, groups: Sequence[Group]) -> None:
+    """Raise TreeMismatchError unless the leaves that are registered are those that the money follows from."""
+    hashed = (trees.transfers.count, trees.transfers.sum_msat - trees.refunds.sum_msat)
+    summed = (sum(group.transfer_count for group in groups), sum(group.gross_msat for group in groups))
+    if hashed != summed:
+        raise TreeMismatchError(
+            f"Window {number} has {hashed[0]} leaves of {hashed[1]} msat, but sums of {summed[0]} and {summed[1]}."
+        )
 
 
 def _write_lines(*, window: SettlementWindow, shares: Sequence[Share]) -> None:
@@ -144,10 +174,11 @@ def _post_settlement(
         )
 
 
-def _register_trees(*, window: SettlementWindow, previous: SettlementWindow | None, now: datetime) -> None:
-    """Hash the window's trees and register them as a record of kind 4 that names the previous one."""
-    transfers = build_root(iterate_transfer_leaves(number=window.number))
-    refunds = build_root(iterate_refund_leaves(number=window.number))
+def _register_trees(
+    *, window: SettlementWindow, previous: SettlementWindow | None, trees: Trees, now: datetime
+) -> None:
+    """Register the window's trees as a record of kind 4 that names the previous one."""
+    transfers, refunds = trees.transfers, trees.refunds
     assert window.closed_at is not None, "a claimed window was closed"
     document = {
         "type": DOCUMENT_TYPE,

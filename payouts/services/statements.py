@@ -3,17 +3,19 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from payouts.models import LedgerAccount, SettlementLine, SettlementWindow, Statement
 from registry.models import Record
 from registry.services.records import format_time, register_document
 
 DOCUMENT_TYPE = "cadastre/statement/v1"
+NO_WINDOW = -1
 
 
 def make_statements(*, now: datetime) -> list[Statement]:
-    """Make a statement for every payable account that earned something in windows settled since its last one.
+    """Make a statement for every payable account that has a line in the windows settled since its last one.
 
     Each is a transaction of its own, and continues where the account's last statement ended.
     """
@@ -22,11 +24,16 @@ def make_statements(*, now: datetime) -> list[Statement]:
     ]
     if last_settled is None:
         return []
-    payable = LedgerAccount.objects.filter(kind=LedgerAccount.Kind.PAYABLE, settlement_lines__isnull=False)
-    made = [
-        make_statement(account=account, last_window=last_settled, now=now)
-        for account in payable.distinct().order_by("code")
-    ]
+    stated = Statement.objects.filter(account=OuterRef("pk")).order_by("-number").values("last_window")
+    lines = SettlementLine.objects.filter(
+        account=OuterRef("pk"), window_id__gt=OuterRef("stated"), window_id__lte=last_settled
+    )
+    due = (
+        LedgerAccount.objects.filter(kind=LedgerAccount.Kind.PAYABLE)
+        .annotate(stated=Coalesce(Subquery(stated[:1]), Value(NO_WINDOW)))
+        .filter(Exists(lines))
+    )
+    made = [make_statement(account=account, last_window=last_settled, now=now) for account in due.order_by("code")]
     return [statement for statement in made if statement is not None]
 
 
@@ -34,7 +41,7 @@ def make_statement(*, account: LedgerAccount, last_window: int, now: datetime) -
     """State what one account earned up to a settled window, or return None if nothing since its last statement."""
     with transaction.atomic(durable=True):
         # One statement of an account at a time: the next one begins where this one ends.
-        LedgerAccount.objects.select_for_update().get(id=account.id)
+        LedgerAccount.objects.select_for_update(no_key=True).get(id=account.id)
         previous = Statement.objects.filter(account=account).order_by("-number").first()
         first_window = 0 if previous is None else previous.last_window + 1
         lines = SettlementLine.objects.filter(

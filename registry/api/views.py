@@ -194,7 +194,7 @@ class WorkDetailView(APIView):
     )
     def get(self, request: Request, work_id: UUID) -> Response:  # noqa: ARG002
         """Return a work with every version of its split policy."""
-        work = Work.objects.prefetch_related("policies").filter(id=work_id).first()
+        work = Work.objects.prefetch_related("policies__lines__holder").filter(id=work_id).first()
         if work is None:
             raise WorkNotFoundError
         return Response(WorkOutput(work).data)

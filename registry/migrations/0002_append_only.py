@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
     operations = [
         MakeAppendOnly(
             "registry_register",
-            columns=("id", "network", "first_txid", "first_vout", "first_value_sat", "founded_at"),
+            columns=("id", "network", "first_txid", "first_vout", "first_value_sat", "first_script", "founded_at"),
             unique_columns=("id", "network"),
         ),
         MakeAppendOnly(
@@ -58,21 +58,22 @@ class Migration(migrations.Migration):
                 *("id", "kind", "sha256", "length", "root", "seal", "details", "details_salt", "details_hash", "leaf"),
                 *("document", "blob_id", "uploader_id", "registered_at"),
             ),
-            unique_columns=("id", "leaf", "blob_id"),
+            unique_columns=("id", "leaf", "blob_id", '"index"'),
         ),
         SetOnce("registry_record", column="batch_id"),
+        SetOnce("registry_record", column="index"),
         MakeAppendOnly(
             "registry_batch",
             columns=(
                 *("id", "register_id", "seq", "first_index", "size", "root", "previous_commitment"),
                 *("recent_block_hash", "commitment", "sealed_at"),
             ),
-            unique_columns=("id", "commitment"),
+            unique_columns=("id", "commitment", ("register_id", "seq"), ("register_id", "first_index")),
         ),
         MakeAppendOnly(
             "registry_anchortransaction",
             columns=("id", "anchor_id", "version", "txid", "raw", "fee_sat", "continuation_sat", "signed_at"),
-            unique_columns=("id", "txid"),
+            unique_columns=("id", "txid", ("anchor_id", "version")),
         ),
         MakeAppendOnly(
             "registry_claimevent",
@@ -82,11 +83,13 @@ class Migration(migrations.Migration):
         MakeAppendOnly(
             "registry_splitpolicy",
             columns=("id", "work_id", "territory", "version", "valid_from", "created_at"),
+            unique_columns=("id", ("work_id", "territory", "version")),
         ),
         SetOnce("registry_splitpolicy", column="valid_to"),
         MakeAppendOnly(
             "registry_splitline",
             columns=("id", "policy_id", "position", "payee", "holder_id", "fee_bp", "share_ppm"),
+            unique_columns=("id", ("policy_id", "position")),
         ),
         migrations.RunPython(forbid_overlaps, allow_overlaps),
     ]

@@ -14,6 +14,7 @@ class Register(models.Model):
     first_txid = models.CharField(max_length=64)
     first_vout = models.PositiveIntegerField()
     first_value_sat = models.BigIntegerField()
+    first_script = models.BinaryField(max_length=22, help_text="The anchor key's P2WPKH script that it was paid to.")
     founded_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -40,7 +40,8 @@ class Record(models.Model):
         ordering = ["-registered_at", "-id"]
         indexes = [
             models.Index(fields=["sha256"], name="registry_record_sha256"),
-            models.Index(fields=["id"], name="registry_record_unbatched", condition=models.Q(batch=None)),
+            models.Index(fields=["-registered_at", "-id"], name="registry_record_newest"),
+            models.Index(fields=["registered_at"], name="registry_record_unbatched", condition=models.Q(batch=None)),
         ]
         constraints = [
             models.CheckConstraint(

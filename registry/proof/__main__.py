@@ -18,7 +18,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import NoReturn
 
-from registry.proof.anchors import read_registry
+from registry.proof.anchors import parse_outpoint, read_registry
 from registry.proof.claims import Claims, describe_document, describe_timestamp
 from registry.proof.documents import PROOF_BYTES_MAX, ProofDocument, read_document
 from registry.proof.errors import (
@@ -34,6 +34,10 @@ from registry.proof.sources import GivenHeaders, HeaderSource, NodeHeaders, pars
 from registry.proof.timestamps import MAGIC, Timestamp, read_timestamp
 from registry.proof.verify import verify_canonical, verify_document, verify_timestamp
 
+_REGISTRY_NOTES = {
+    False: "which the anchors file names: compare it with the one that you know",
+    True: "which you named",
+}
 EXIT_VALID, EXIT_INVALID, EXIT_UNDECIDED, EXIT_USAGE = 0, 1, 2, 3
 
 
@@ -75,10 +79,13 @@ def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
     source.add_argument("--header", action="append", metavar="HEIGHT:HEX", help="a block header you trust; repeatable")
     source.add_argument("--node", metavar="URL", help="a Bitcoin node you trust: http://USER:PASSWORD@HOST:PORT")
     verify.add_argument("--anchors", metavar="FILE", help="the registry's anchors file: proves the record canonical")
+    verify.add_argument("--registry", metavar="TXID:VOUT", help="the registry's first outpoint: the file must be its")
     verify.add_argument("--json", action="store_true", help="print JSON")
     parsed = parser.parse_args(arguments)
     if len(parsed.paths) != (1 if parsed.digest else 2):
         raise UsageError("give FILE and PROOF, or --digest HEX and PROOF")
+    if parsed.registry is not None and parsed.anchors is None:
+        raise UsageError("--registry needs --anchors: a proof does not name its registry")
     return parsed
 
 
@@ -91,7 +98,7 @@ def _verify(arguments: argparse.Namespace) -> Claims:
 
 
 def _verify_timestamp(proof: Timestamp, arguments: argparse.Namespace, headers: HeaderSource) -> Claims:
-    if arguments.anchors:
+    if arguments.anchors is not None:
         raise UsageError("an .ots says nothing of a registry: --anchors needs a proof document")
     if arguments.digest:
         verify_timestamp(proof, digest=_parse_digest(arguments.digest), headers=headers)
@@ -102,18 +109,19 @@ def _verify_timestamp(proof: Timestamp, arguments: argparse.Namespace, headers: 
 
 
 def _verify_document(proof: ProofDocument, arguments: argparse.Namespace, headers: HeaderSource) -> Claims:
+    known = None if arguments.registry is None else parse_outpoint(arguments.registry)
     if arguments.digest:
         verify_document(proof, subject=_parse_digest(arguments.digest), headers=headers)
     else:
         with _open(arguments.paths[0]) as stream:
             measured = measure_file(stream)
         verify_document(proof, subject=measured, headers=headers)
-    if not arguments.anchors:
+    if arguments.anchors is None:
         return describe_document(proof, headers=headers)
     with _open(arguments.anchors) as stream:
         registry = read_registry(stream)
-        verify_canonical(proof, registry=registry, anchors=stream, headers=headers)
-    return describe_document(proof, headers=headers, registry=registry)
+        verify_canonical(proof, registry=registry, anchors=stream, headers=headers, known_outpoint=known)
+    return describe_document(proof, headers=headers, registry=registry, is_registry_checked=known is not None)
 
 
 def _make_source(arguments: argparse.Namespace) -> HeaderSource:
@@ -189,8 +197,8 @@ def _list_lines(claims: Claims) -> list[str]:
     ]
     if record.details is not None:
         lines.append(f"  details   {json.dumps(record.details)}")
-    if record.registry is not None:
-        lines.append(f"  canonical in the registry whose first outpoint is {record.registry}")
+    if claims.registry is not None:
+        lines.append(f"  canonical in the registry {claims.registry}, {_REGISTRY_NOTES[claims.registry_checked]}")
     return lines
 
 

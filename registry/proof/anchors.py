@@ -4,6 +4,7 @@ docs/reference/format-anchor.md has the format. A proof whose anchor stands in t
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -18,9 +19,11 @@ from registry.proof.errors import (
     MalformedDocumentError,
     ProofTooLargeError,
     UndecidedError,
+    UsageError,
 )
 from registry.proof.fields import Fields
-from registry.proof.headers import check_proof_of_work, parse_header
+from registry.proof.hashes import HASH_BYTES
+from registry.proof.headers import check_proof_of_work, display_hash, parse_display_hash, parse_header
 from registry.proof.jcs import parse_strict
 from registry.proof.merkle import block_root_from_path
 from registry.proof.transactions import Anchor, read_anchor
@@ -29,6 +32,7 @@ FORMAT = "cadastre-anchors-v1"
 LINE_BYTES_MAX = 64 * 1024
 """An anchor's transaction is at most 4096 bytes and a path 24 hashes: no true line comes near this."""
 
+VOUT_MAX = 0xFFFFFFFF
 ANCHORS_MAX = 10_000_000
 """Anchors read from one file: 190 years of one anchor every ten minutes."""
 
@@ -39,6 +43,19 @@ class Registry:
 
     genesis_block_hash: bytes
     first_outpoint: bytes
+
+
+def display_outpoint(outpoint: bytes) -> str:
+    """Return an outpoint (36 bytes) as TXID:VOUT, the txid as nodes and explorers print it."""
+    return f"{display_hash(outpoint[:HASH_BYTES])}:{int.from_bytes(outpoint[HASH_BYTES:], 'little')}"
+
+
+def parse_outpoint(text: str) -> bytes:
+    """Return the 36 bytes of an outpoint that is given as TXID:VOUT. Raises UsageError if it is not one."""
+    found = re.fullmatch("([0-9a-fA-F]{64}):([0-9]{1,10})", text)
+    if found is None or int(found[2]) > VOUT_MAX:
+        raise UsageError("an outpoint is TXID:VOUT, as nodes print it")
+    return parse_display_hash(found[1].lower()) + int(found[2]).to_bytes(4, "little")
 
 
 def write_registry_line(registry: Registry) -> bytes:
@@ -108,6 +125,8 @@ def check_chain(*, registry: Registry, anchors: Iterator[AnchoredBatch], target:
 
     Each anchor spends the one before it, so the block that holds the target vouches for all of its ancestors:
     only the target's header needs to be looked up. Anchors after the target are not read.
+    For the same reason the file may have the target in another block, as one has that was written before a
+    reorganisation: a transaction's inputs are the same in every block.
     Raises AnchorChainError if the chain breaks before the target or has another anchor there, the errors of
     get_checked_anchor for an anchor that does not hold, and UndecidedError if the file ends before the
     target.
@@ -127,16 +146,13 @@ def check_chain(*, registry: Registry, anchors: Iterator[AnchoredBatch], target:
         if anchored.block.height < height:
             raise AnchorChainError(f"anchor {seq} is in an earlier block than the anchor before it")
         if seq == target.batch.seq:
-            _check_same(anchored, target, anchor)
+            # The same transaction carries the same commitment, and so has the same batch.
+            if anchor.txid != read_anchor(target.raw_tx).txid:
+                raise AnchorChainError(f"the chain has another anchor {seq}")
             return
         outpoint, commitment, height = anchor.continuation, anchored.commitment, anchored.block.height
         seq, index = seq + 1, index + batch.size
     raise UndecidedError(f"the anchors file ends before anchor {target.batch.seq}")
-
-
-def _check_same(anchored: AnchoredBatch, target: AnchoredBatch, anchor: Anchor) -> None:
-    if anchor.txid != read_anchor(target.raw_tx).txid or anchored.block != target.block:
-        raise AnchorChainError(f"the chain has another anchor {target.batch.seq}")
 
 
 def _write_line(fields: dict[str, object]) -> bytes:

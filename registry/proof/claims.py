@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from registry.proof.anchors import Registry
+from registry.proof.anchors import Registry, display_outpoint
 from registry.proof.documents import ProofDocument
 from registry.proof.headers import Header, display_hash, parse_header
 from registry.proof.leaves import Kind, leaf_hash
@@ -27,8 +27,7 @@ class RecordClaim:
     """What only a proof document says: the record, its place in the registry, and its anchor.
 
     `made_after_block` bounds the batch, not the file, from below; None if that is undecided. Hashes are
-    hexadecimal, `anchor_txid` byte-reversed as nodes print it. `registry` is the first outpoint as TXID:VOUT
-    for a canonical record, else None.
+    hexadecimal, `anchor_txid` byte-reversed as nodes print it.
     """
 
     kind: int
@@ -40,26 +39,40 @@ class RecordClaim:
     anchor_txid: str
     made_after_block: int | None
     details: dict[str, object] | None
-    registry: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What is proved: that a digest (by `hash_name`) existed before a block, and what else is known."""
+    """What is proved: that a digest (by `hash_name`) existed before a block, and what else is known.
+
+    `registry` is the first outpoint, as TXID:VOUT, of the registry in which the record is canonical, None if
+    that was not asked. Unless `registry_checked`, the anchors file alone says which registry that is.
+    """
 
     hash_name: str
     digest: str
     block: BlockClaim
     record: RecordClaim | None
+    registry: str | None = None
+    registry_checked: bool = False
 
     @property
     def level(self) -> str:
         """Name the level of the proof."""
-        return "canonical" if self.record is not None and self.record.registry is not None else "existed"
+        return "existed" if self.registry is None else "canonical"
 
 
-def describe_document(document: ProofDocument, *, headers: HeaderSource, registry: Registry | None = None) -> Claims:
-    """Say what a verified document proves. `registry` is given if the record is canonical there."""
+def describe_document(
+    document: ProofDocument,
+    *,
+    headers: HeaderSource,
+    registry: Registry | None = None,
+    is_registry_checked: bool = False,
+) -> Claims:
+    """Say what a verified document proves.
+
+    `registry` is given if the record is canonical there, `is_registry_checked` if the caller knew its outpoint.
+    """
     anchored, record = document.anchored, document.record
     return Claims(
         hash_name="sha256",
@@ -75,8 +88,9 @@ def describe_document(document: ProofDocument, *, headers: HeaderSource, registr
             anchor_txid=display_hash(read_anchor(anchored.raw_tx).txid),
             made_after_block=find_lower_bound(document, headers=headers),
             details=None if document.opened is None else document.opened.details,
-            registry=None if registry is None else _name_outpoint(registry.first_outpoint),
         ),
+        registry=None if registry is None else display_outpoint(registry.first_outpoint),
+        registry_checked=is_registry_checked,
     )
 
 
@@ -100,7 +114,3 @@ def _describe_block(height: int, header: Header) -> BlockClaim:
 
 def _name_kind(kind: int) -> str:
     return Kind(kind).name.lower().replace("_", " ") if kind in list(Kind) else "unknown kind"
-
-
-def _name_outpoint(outpoint: bytes) -> str:
-    return f"{display_hash(outpoint[:32])}:{int.from_bytes(outpoint[32:], 'little')}"

@@ -128,3 +128,9 @@ class AnchorChainError(InvalidProofError):
     """The anchor is not where the registry's chain of anchors has it."""
 
     step = 10
+
+
+class RegistryMismatchError(InvalidProofError):
+    """The anchors file is another registry's."""
+
+    step = 10

@@ -15,8 +15,9 @@ path.
 (9) The chain has that header at that height, deep enough.
 (10) With the anchors file: the anchor is in its place in the registry's chain.
 
-Steps 1 to 9 prove "existed before block N"; step 10 proves "canonical". The caller vouches for the source of
-headers and, for step 10, for the registry's identity.
+Steps 1 to 9 prove "existed before block N"; step 10 proves "canonical" in the registry that the anchors file
+names. The caller vouches for the source of headers and, for step 10, for the registry's identity: anyone can
+found a registry and write its anchors file.
 """
 
 from typing import BinaryIO
@@ -31,6 +32,7 @@ from registry.proof.errors import (
     HeaderMismatchError,
     HeaderUnavailableError,
     InvalidProofError,
+    RegistryMismatchError,
     SubjectMismatchError,
     UndecidedError,
 )
@@ -68,14 +70,23 @@ def verify_document(document: ProofDocument, *, subject: Subject, headers: Heade
         raise HeaderMismatchError(f"the chain has another header at height {anchored.block.height}")
 
 
-def verify_canonical(document: ProofDocument, *, registry: Registry, anchors: BinaryIO, headers: HeaderSource) -> None:
+def verify_canonical(
+    document: ProofDocument,
+    *,
+    registry: Registry,
+    anchors: BinaryIO,
+    headers: HeaderSource,
+    known_outpoint: bytes | None = None,
+) -> None:
     """Prove, after verify_document, that the record's anchor is in a registry's chain: step 10.
 
-    `anchors` is the anchors file after its first line, which read_registry has read; the caller compares that
-    registry with the one it knows.
-    Raises AnchorChainError or another InvalidProofError, or UndecidedError if the file ends before the
-    anchor.
+    `anchors` is the anchors file after its first line, which read_registry has read. `known_outpoint` is the
+    first outpoint of the registry that the caller knows (36 bytes); without it, the caller compares.
+    Raises RegistryMismatchError if that is another registry's, AnchorChainError or another InvalidProofError,
+    or UndecidedError if the file ends before the anchor.
     """
+    if known_outpoint not in {None, registry.first_outpoint}:
+        raise RegistryMismatchError
     try:
         first_block_hash = headers.get_header(0).block_hash
     except HeaderUnavailableError:

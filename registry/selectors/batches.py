@@ -28,6 +28,9 @@ def get_register_fields(register: Register) -> tuple[bytes, bytes]:
 
 def get_oldest_unanchored_at() -> datetime | None:
     """Return when the oldest record without a mined anchor was registered, or None if every record has one."""
-    waiting = Record.objects.exclude(batch__anchor__height__isnull=False)
-    found: datetime | None = waiting.order_by("registered_at").values_list("registered_at", flat=True).first()
-    return found
+    unmined = Batch.objects.exclude(anchor__height__isnull=False).order_by("seq").first()
+    oldest = [
+        Record.objects.filter(batch=batch).order_by("registered_at").values_list("registered_at", flat=True).first()
+        for batch in ([unmined, None] if unmined else [None])
+    ]
+    return min((moment for moment in oldest if moment is not None), default=None)

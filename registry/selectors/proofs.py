@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from uuid import UUID
 
+from django.conf import settings
+
 from registry.errors import ProofNotReadyError, RegisterMissingError
 from registry.models import Anchor, AnchorTransaction, Batch, Record, Register
 from registry.proof import anchors as anchors_file
@@ -67,7 +69,7 @@ def iterate_anchors_file() -> Iterator[bytes]:
 
     Raises RegisterMissingError if there is no register.
     """
-    register = Register.objects.first()
+    register = Register.objects.filter(network=settings.CADASTRE_NETWORK).first()
     if register is None:
         raise RegisterMissingError
     genesis_hash, outpoint = get_register_fields(register)

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from registry.errors import PolicyNotFoundError, RecordNotReadyError
-from registry.models import Record, SplitLine, SplitPolicy
+from registry.models import Record, SplitPolicy
 from registry.models.rights import WORLD
 from storage.selectors import get_link
 
@@ -76,15 +76,19 @@ def get_policy(*, work_id: UUID, territory: str | None, at: datetime) -> SplitPo
         valid_from__lte=at,
         territory__in=[territory, WORLD],
     )
-    found = sorted(in_force, key=lambda policy: (policy.territory == WORLD, -policy.version))
+    policies = in_force.prefetch_related("lines__holder")
+    found = sorted(policies, key=lambda policy: (policy.territory == WORLD, -policy.version))
     if not found:
         raise PolicyNotFoundError
     return found[0]
 
 
 def list_lines(policy: SplitPolicy) -> tuple[TermsLine, ...]:
-    """Return a policy's lines in order, each with its holder's name."""
-    lines = SplitLine.objects.filter(policy=policy).select_related("holder").order_by("position")
+    """Return a policy's lines in order, each with its holder's name.
+
+    Whoever reads many policies prefetches `lines__holder`, as get_policy does.
+    """
+    lines = sorted(policy.lines.all(), key=lambda line: line.position)
     return tuple(
         TermsLine(
             position=line.position,

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
-from chain.follower import get_tip
+from chain.follower import find_tip
 from chain.selectors import get_block_hash_at
 from database.keys import make_key
 from database.transactions import require_transaction
@@ -26,8 +26,12 @@ LEAVES_MAX = 1_000_000
 def seal_due_batches(*, now: datetime) -> int:
     """Seal a batch if its records are old or many enough by the operator's settings; return how many were sealed.
 
+    While a sealed batch still waits for its block, nothing is sealed: anchors go one by one, so a further batch would
+    only wait as well, and the open one can grow instead.
     Raises RegisterMissingError if records wait and no register has been founded to seal them in.
     """
+    if Batch.objects.exclude(anchor__height__isnull=False).exists():
+        return 0
     oldest = Record.objects.filter(batch=None).order_by("registered_at").values_list("registered_at", flat=True).first()
     if oldest is None:
         return 0
@@ -78,7 +82,7 @@ def _get_genesis_commitment(register: Register) -> bytes:
 
 def _get_recent_block_hash() -> str:
     """Return the hash of the block that bounds the batch's time from below, too deep to be reorganised away."""
-    tip = get_tip(CONSUMER)
+    tip = find_tip(CONSUMER)
     height = -1 if tip is None else tip.height - settings.CADASTRE_RECENT_BLOCK_DEPTH + 1
     if tip is None or height < 0:
         raise BatchStateError("the chain has not been followed deep enough to name a recent block")

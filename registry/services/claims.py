@@ -127,9 +127,18 @@ def _decide(*, claim_id: UUID, actor: User, state: Claim.State, reason: str, now
     if claim is None:
         raise ClaimNotFoundError
     claim.work = Work.objects.select_for_update().get(id=claim.work_id)
-    if claim.submitted_by_id == actor.id or claim.holder.members.filter(user=actor).exists():
+    if _gains(actor=actor, claim=claim):
         raise ReviewerConflictError
     return _move(claim=claim, actor=actor, state=state, reason=reason, now=now)
+
+
+def _gains(*, actor: User, claim: Claim) -> bool:
+    """Return whether somebody has a part in the work that a claim is on: its uploader, or any claimant's member."""
+    return (
+        claim.submitted_by_id == actor.id
+        or Record.objects.filter(work_id=claim.work_id, uploader=actor).exists()
+        or Claim.objects.filter(work_id=claim.work_id, holder__members__user=actor).exists()
+    )
 
 
 def _move(*, claim: Claim, actor: User, state: Claim.State, reason: str, now: datetime) -> Claim:

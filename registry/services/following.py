@@ -40,13 +40,20 @@ def apply_event(*, event: BlockEvent, now: datetime) -> None:
     if event.kind == "disconnected":
         undone = Anchor.objects.filter(block_hash=event.hash)
         undone.update(state=Anchor.State.BROADCAST, height=None, block_hash="", changed_at=now)
+        # What is left may have too few blocks on top of it to be called final.
+        shallow = Anchor.objects.filter(state=Anchor.State.FINAL, height__gt=get_final_height(event.height - 1))
+        shallow.update(state=Anchor.State.MINED, changed_at=now)
         return
     if event.block is None:
         raise ValueError("a connected event carries its block")
     _mine_anchors(block=event.block, now=now)
-    final_height = event.height - settings.CADASTRE_CONFIRMATIONS_FINAL + 1
-    deep = Anchor.objects.filter(state=Anchor.State.MINED, height__lte=final_height)
+    deep = Anchor.objects.filter(state=Anchor.State.MINED, height__lte=get_final_height(event.height))
     deep.update(state=Anchor.State.FINAL, changed_at=now)
+
+
+def get_final_height(tip_height: int) -> int:
+    """Return the height of the highest block that is final under a tip."""
+    return tip_height - settings.CADASTRE_CONFIRMATIONS_FINAL + 1
 
 
 def _mine_anchors(*, block: Block, now: datetime) -> None:

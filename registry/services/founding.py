@@ -51,6 +51,7 @@ def found_register(*, txid: str, vout: int, node: NodeClient, now: datetime) -> 
                 first_txid=txid,
                 first_vout=vout,
                 first_value_sat=output.value_sat,
+                first_script=output.script,
                 founded_at=now,
             )
     except IntegrityError as error:

@@ -1,7 +1,7 @@
 """Puts split policies in force. A version is never edited: a new one starts where the old one ends."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -10,6 +10,8 @@ from registry.errors import SharesExceedWholeError
 from registry.models import SplitLine, SplitPolicy, Work
 from registry.models.rights import WORLD
 from registry.rules import policies as rules
+
+CLOCK_TICK = timedelta(microseconds=1)
 
 
 def start_policy(
@@ -25,14 +27,16 @@ def start_policy(
     except rules.SharesExceedWholeError as error:
         raise SharesExceedWholeError(str(error)) from error
     versions = SplitPolicy.objects.filter(work=work, territory=territory)
-    # The open version is unique, so this update is the one that ends it, or the insert below fails.
-    versions.filter(valid_to=None).update(valid_to=now)
     last = versions.order_by("-version").first()
+    # A clock that runs behind must not end a version before it began.
+    starts_at = now if last is None else max(now, last.valid_from + CLOCK_TICK)
+    # The open version is unique, so this update is the one that ends it, or the insert below fails.
+    versions.filter(valid_to=None).update(valid_to=starts_at)
     policy = SplitPolicy.objects.create(
         work=work,
         territory=territory,
         version=0 if last is None else last.version + 1,
-        valid_from=now,
+        valid_from=starts_at,
         created_at=now,
     )
     SplitLine.objects.bulk_create(

@@ -16,13 +16,14 @@ from storage.errors import (
     ManifestTooLargeError,
     PriceOutOfRangeError,
     UploadCompletedError,
+    UploadGoneError,
     UploadLostError,
     UploadUnfinishedError,
 )
 from storage.models import Blob, Link, Upload
 from storage.partials import get_partial_path, remove_partial
 from storage.selectors import get_upload
-from storage.services.uploads import digest_upload
+from storage.services.uploads import digest_upload, get_storage_name
 from users.models import User
 
 PRICE_MSAT_MAX = 21 * 10**17
@@ -36,12 +37,6 @@ class _MovableFile(File[bytes]):
     def temporary_file_path(self) -> str:
         """Return the path, under the name that Django's storages look for."""
         return str(self.name)
-
-
-def get_storage_name(sha256: bytes) -> str:
-    """Return the name of a blob's file: two levels of directories, then the digest in full."""
-    name = sha256.hex()
-    return f"{name[:2]}/{name[2:4]}/{name}"
 
 
 def complete_upload(
@@ -60,7 +55,8 @@ def complete_upload(
     from them; then blob, link and upload change in one transaction. A crash between the two is healed by repeating the
     call, and a call repeated after success returns the same link. Raises PriceOutOfRangeError, ManifestTooLargeError,
     ManifestNotEncryptedError, UploadUnfinishedError, DigestMismatchError, BlobErasedError, UploadLostError,
-    UploadCompletedError if the upload was made into another link, and what `get_upload` raises.
+    UploadCompletedError if the upload was made into another link, UploadGoneError if a sweep removes it meanwhile, and
+    what `get_upload` raises.
     """
     _check_link(price_msat, manifest, seal)
     upload = get_upload(upload_id=upload_id, owner_id=owner.id, now=now)
@@ -75,7 +71,13 @@ def complete_upload(
     if Blob.objects.filter(sha256=expected.sha256, erased_at__isnull=False).exists():
         raise BlobErasedError
     name = _store(upload, expected)
-    link = _create(upload, owner, expected, name, price_msat=price_msat, manifest=manifest, seal=seal, now=now)
+    try:
+        link = _create(upload, owner, expected, name, price_msat=price_msat, manifest=manifest, seal=seal, now=now)
+    except UploadCompletedError:
+        upload.refresh_from_db()
+        if upload.state != Upload.State.COMPLETED:
+            raise UploadGoneError from None
+        return _get_same_link(upload, price_msat, manifest, seal)
     remove_partial(upload.id)
     return link
 
@@ -100,7 +102,7 @@ def _create(
         if not Upload.objects.filter(id=upload.id, state=Upload.State.RECEIVED).update(
             state=Upload.State.COMPLETED, blob=blob
         ):
-            raise UploadCompletedError("Another request has completed or removed the upload.")
+            raise UploadCompletedError
         return Link.objects.create(
             blob=blob, owner=owner, price_msat=price_msat, manifest=manifest, seal=seal, created_at=now
         )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from django.conf import settings
+from django.core.files.storage import storages
 from django.db import transaction
 
 from storage.digest import digest_stream
@@ -24,7 +25,7 @@ from storage.errors import (
     UploadOverflowError,
     UploadTooLargeError,
 )
-from storage.models import Upload
+from storage.models import Blob, Upload
 from storage.partials import Partial, lock_partial, read_partial, remove_partial
 from storage.selectors import UNFINISHED_STATES, get_upload
 from users.models import User
@@ -35,6 +36,12 @@ PIECE_BYTES = 256 * 1024
 CHECKPOINT_BYTES = 32 * 1024 * 1024
 # One sweep takes so many uploads at most; the next one follows soon.
 EXPIRED_PER_SWEEP = 500
+
+
+def get_storage_name(sha256: bytes) -> str:
+    """Return the name of a blob's file: two levels of directories, then the digest in full."""
+    name = sha256.hex()
+    return f"{name[:2]}/{name[2:4]}/{name}"
 
 
 class Stream(Protocol):
@@ -158,6 +165,20 @@ def _remove(upload: Upload) -> None:
     if not is_removed:
         # It was completed, removed or continued by another request since it was read.
         raise UploadBusyError
+    if upload.sha256 is not None:
+        _remove_orphan(bytes(upload.sha256))
+
+
+def _remove_orphan(sha256: bytes) -> None:
+    """Remove the file that a crash left where blobs live, after the bytes were moved there and before there was a blob.
+
+    The upload's row is marked before, so that its own completion makes no blob of the file any more. An equal upload
+    that is about to be completed is RECEIVED until its blob is written, and keeps the file.
+    """
+    if Upload.objects.filter(sha256=sha256, state=Upload.State.RECEIVED).exists():
+        return
+    if not Blob.objects.filter(sha256=sha256).exists():
+        storages["blobs"].delete(get_storage_name(sha256))
 
 
 def _check_append(upload: Upload, offset: int, body: Body) -> None:

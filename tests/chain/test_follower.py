@@ -1,16 +1,18 @@
 """The block follower: every block connected once, every reorganisation undone and redone in order."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.db import transaction
 from pytest_django.fixtures import Settings
 
-from chain.errors import NetworkError, NodeBehindError, StaleEventError
-from chain.follower import BlockEvent, advance, get_tip, next_event
+from chain.errors import BlockNotFollowedError, NetworkError, NodeBehindError, StaleEventError
+from chain.follower import BlockEvent, advance, find_tip, next_event
 from chain.models import FollowedBlock
-from chain.node import NodeClient
-from chain.selectors import BlockNotFollowedError, get_block_hash_at
+from chain.node import HttpTransport, NodeClient
+from chain.selectors import get_block_hash_at
 from database.transactions import TransactionRequiredError
 from tests.nodes import DevnodeProcess, MiningWallet, running_devnode
 
@@ -18,9 +20,32 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CONSUMER = "tests"
 
 
+class CatchingUpTransport(HttpTransport):
+    """A node's connection on which some members of getblockchaininfo are those of a node that is catching up."""
+
+    def __init__(
+        self, url: str, *, members: dict[str, object] | None = None, before: Callable[[], object] = lambda: None
+    ) -> None:
+        super().__init__(url)
+        self.members = members or {}
+        self.before = before
+        self.methods: list[str] = []
+
+    def exchange(self, body: bytes, *, is_repeatable: bool) -> bytes:
+        """Pass a call on, and change what comes back."""
+        method = json.loads(body)["method"]
+        self.methods.append(method)
+        if method != "getblockchaininfo":
+            return super().exchange(body, is_repeatable=is_repeatable)
+        self.before()
+        reply = json.loads(super().exchange(body, is_repeatable=is_repeatable))
+        reply["result"] |= self.members
+        return json.dumps(reply).encode()
+
+
 def tip_of(consumer: str) -> FollowedBlock:
     """Return a cursor that must be there."""
-    tip = get_tip(consumer)
+    tip = find_tip(consumer)
     assert tip is not None
     return tip
 
@@ -71,12 +96,67 @@ def test_undoes_and_redoes_a_reorganisation(devnode: DevnodeProcess, wallet: Min
         assert row.hash == devnode.client.get_block_hash(row.height)
 
 
-def test_undoes_blocks_that_nothing_replaces_yet(devnode: DevnodeProcess, wallet: MiningWallet):
-    first, second = wallet.mine(2)
+def test_a_chain_that_is_lower_than_the_followed_one_is_a_reorganisation_too(
+    devnode: DevnodeProcess, wallet: MiningWallet
+):
+    hashes = wallet.mine(5)
     follow(devnode.client)
-    devnode.client.invalidate_block(second)
-    assert follow(devnode.client) == [("disconnected", 2)]
-    assert tip_of(CONSUMER).hash == first
+    devnode.client.invalidate_block(hashes[2])
+    wallet.mine()
+    assert follow(devnode.client) == [("disconnected", 5), ("disconnected", 4), ("disconnected", 3), ("connected", 3)]
+    assert tip_of(CONSUMER).hash == devnode.client.get_best_block_hash()
+
+
+def test_a_node_whose_chain_is_the_beginning_of_the_followed_one_undoes_nothing(
+    devnode: DevnodeProcess, wallet: MiningWallet
+):
+    hashes = wallet.mine(5)
+    follow(devnode.client)
+    devnode.client.invalidate_block(hashes[2])  # known by its header, and off the chain: as while Core reindexes
+    assert devnode.client.get_block_header(hashes[4]).confirmations == -1
+    with pytest.raises(NodeBehindError, match="height 2"):
+        follow(devnode.client)
+    devnode.client.reconsider_block(hashes[2])
+    assert follow(devnode.client) == []
+    assert tip_of(CONSUMER).hash == hashes[4]
+
+
+def test_a_node_below_the_first_followed_block_undoes_nothing(devnode: DevnodeProcess, wallet: MiningWallet):
+    hashes = wallet.mine(3)
+    follow(devnode.client, start_height=2)
+    devnode.client.invalidate_block(hashes[0])
+    wallet.mine()
+    with pytest.raises(NodeBehindError, match="height 1"):
+        follow(devnode.client, start_height=2)
+    wallet.mine()
+    assert follow(devnode.client, start_height=2) == [("disconnected", 3), ("disconnected", 2), ("connected", 2)]
+
+
+@pytest.mark.parametrize("members", [{"initialblockdownload": True}, {"headers": 5}])
+def test_a_node_that_stands_on_an_abandoned_block_while_it_catches_up_undoes_nothing(
+    devnode: DevnodeProcess, wallet: MiningWallet, members: dict[str, object]
+):
+    hashes = wallet.mine(5)
+    follow(devnode.client)
+    devnode.client.invalidate_block(hashes[2])
+    wallet.mine()
+    transport = CatchingUpTransport(devnode.url, members=members)
+    with pytest.raises(NodeBehindError, match="height 3"):
+        follow(NodeClient(devnode.url, transport=transport))
+    assert tip_of(CONSUMER).hash == hashes[4]
+
+
+def test_a_node_that_reaches_the_cursor_while_it_is_asked_undoes_nothing(devnode: DevnodeProcess, wallet: MiningWallet):
+    hashes = wallet.mine(5)
+    follow(devnode.client)
+    devnode.client.invalidate_block(hashes[2])
+    transport = CatchingUpTransport(devnode.url, before=lambda: devnode.client.reconsider_block(hashes[2]))
+    node = NodeClient(devnode.url, transport=transport)
+    with pytest.raises(NodeBehindError, match="height 5"):
+        follow(node)
+    asked = transport.methods.count("getblockchaininfo")
+    assert follow(node) == []
+    assert (asked, transport.methods.count("getblockchaininfo")) == (1, 1)  # not asked while the cursor is on the chain
 
 
 def test_follows_a_node_that_never_saw_the_old_branch(devnode: DevnodeProcess, wallet: MiningWallet, tmp_path: Path):
@@ -93,11 +173,16 @@ def test_follows_a_node_that_never_saw_the_old_branch(devnode: DevnodeProcess, w
         ]
 
 
-def test_a_node_that_is_behind_undoes_nothing(devnode: DevnodeProcess, wallet: MiningWallet, tmp_path: Path):
+@pytest.mark.parametrize("height", [0, 1])
+def test_a_node_that_does_not_know_the_cursor_and_is_lower_undoes_nothing(
+    devnode: DevnodeProcess, wallet: MiningWallet, tmp_path: Path, height: int
+):
     wallet.mine(2)
     follow(devnode.client)
-    with running_devnode(tmp_path / "other") as other, pytest.raises(NodeBehindError, match="height 2"):
-        follow(other.client)
+    with running_devnode(tmp_path / "other") as other:
+        MiningWallet(other.client).mine(height)
+        with pytest.raises(NodeBehindError, match=f"at height {height}, behind"):
+            follow(other.client)
     assert tip_of(CONSUMER).height == 2
 
 
@@ -113,7 +198,7 @@ def test_the_cursor_moves_only_with_its_effects(devnode: DevnodeProcess, wallet:
         advance(consumer=CONSUMER, event=event)
     with pytest.raises(ZeroDivisionError):
         apply_effects_that_fail(event)
-    assert get_tip(CONSUMER) is None
+    assert find_tip(CONSUMER) is None
 
 
 def apply_effects_that_fail(event: BlockEvent) -> None:
@@ -130,6 +215,7 @@ def test_an_event_that_another_worker_applied_is_refused(devnode: DevnodeProcess
     with pytest.raises(StaleEventError), transaction.atomic(durable=True):
         advance(consumer=CONSUMER, event=connected)
     devnode.client.invalidate_block(devnode.client.get_block_hash(1))
+    wallet.mine()
     disconnected = see_event(devnode.client, CONSUMER)
     with transaction.atomic(durable=True):
         advance(consumer=CONSUMER, event=disconnected)

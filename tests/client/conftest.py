@@ -1,6 +1,8 @@
 """What the client's tests share: the server's double, Bob who is signed in, and the age tools to compare with."""
 
+import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +60,19 @@ def age_command() -> str:
     if path is None:
         pytest.skip("the `age` command is not installed")
     return path
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, list[str]]]:
+    """List the folders that were put on the disk, in order, each with the names that it had then."""
+    folders: list[tuple[Path, list[str]]] = []
+    sync = os.fsync
+
+    def watch(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            path = Path(f"/proc/self/fd/{descriptor}").readlink()
+            folders.append((path, sorted(entry.name for entry in path.iterdir())))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    return folders

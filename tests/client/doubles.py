@@ -39,6 +39,9 @@ class Double:
         self.transfers: list[int] = []
         self.proof: bytes | None = None
         self.ignores_range = False
+        self.charges_again = False
+        self.ignores_price_max = False
+        self.problem_detail: str | None = None
 
     def start(self) -> None:
         """Serve on a free loopback port."""
@@ -142,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
             "type": f"/problems/{code}",
             "title": code,
             "status": status,
-            "detail": f"It is {code}.",
+            "detail": self.double.problem_detail or f"It is {code}.",
             "code": code,
         }
         self._answer(status, json.dumps(document).encode(), Content_Type="application/problem+json", **headers)
@@ -229,9 +232,9 @@ class _Handler(BaseHTTPRequestHandler):
         price = self.double.links[link_id]["price"]["amount_msat"]
         if self.headers.get("Authorization") != f"Bearer {TOKEN}" or self.double.balance_msat < price:
             return self._problem(402, "payment-required")
-        if price > int(self.headers["Cadastre-Price-Max"]):
+        charged = 0 if self.double.transfers and not self.double.charges_again else price
+        if charged > int(self.headers["Cadastre-Price-Max"]) and not self.double.ignores_price_max:
             return self._problem(409, "price-above-max")
-        charged = 0 if self.double.transfers else price
         self.double.balance_msat -= charged
         self.double.transfers.append(charged)
         return self._send_content(self.double.blobs[link_id], charged)

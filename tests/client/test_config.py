@@ -1,11 +1,12 @@
 """Where the command keeps its files, and what it refuses to take for a server."""
 
+import stat
 from pathlib import Path
 
 import pytest
 
 from client.arguments import parse_rate, parse_seconds
-from client.config import get_home, get_token, normalize_server_url, read_config, store_token
+from client.config import get_home, get_token, normalize_server_url, read_config, store_token, write_private_file
 from client.errors import ConfigError, NotSignedInError
 
 
@@ -44,3 +45,10 @@ def test_a_second_token_leaves_the_first(tmp_path: Path):
 def test_rates_and_times_are_read():
     assert [parse_rate(text) for text in ("1", "500k", "2M", "1G")] == [1, 500_000, 2_000_000, 1_000_000_000]
     assert parse_seconds("1.5") == 1.5
+
+
+def test_new_names_are_on_the_disk_before_anybody_relies_on_them(tmp_path: Path, synced: list[tuple[Path, list[str]]]):
+    path = tmp_path / "new" / "folder" / "file"
+    write_private_file(path, b"data")
+    assert synced == [(tmp_path, ["new"]), (path.parent.parent, ["folder"]), (path.parent, ["file"])]
+    assert all(stat.S_IMODE(folder.stat().st_mode) == 0o700 for folder in (path.parent, path.parent.parent))

@@ -1,7 +1,11 @@
 """Downloads over real sockets: resumed, checked, and named only when everything is right."""
 
+import fcntl
 import hashlib
 import io
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,8 @@ from client.downloads import Downloaded, download, get_offer
 from client.errors import (
     BlobMismatchError,
     ClientError,
+    DownloadBusyError,
+    HiddenNameError,
     ManifestMismatchError,
     OutputExistsError,
     PaymentRequiredError,
@@ -30,6 +36,7 @@ from client.seals import compute_seal
 from storage.digest import digest_stream
 from tests.client.doubles import TOKEN, Double
 
+ROOT = Path(__file__).parents[2]
 SECRET = bytes(range(32))
 PLAINTEXT = b"".join(hashlib.sha256(number.to_bytes(4)).digest() for number in range(6000))
 
@@ -213,10 +220,134 @@ def test_keeps_the_ciphertext_on_request(double: Double, api: Api, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("length", "1"), ("length", True), ("sha256", "00"), ("root", None), ("seal", "0"), ("price", {}), ("payees", {})],
+    [
+        ("id", "\x1b[2K"),
+        ("length", "1"),
+        ("length", True),
+        ("sha256", "00"),
+        ("root", None),
+        ("seal", "0"),
+        ("price", {}),
+        ("payees", {}),
+    ],
 )
 def test_a_malformed_answer_is_an_error_of_ours(double: Double, api: Api, name: str, value: object):
     link = make_link(double)
     double.links[link.id][name] = value
     with pytest.raises(ClientError):
         get_offer(api, link)
+
+
+def connect_patiently(double: Double) -> Server:
+    return Server(double.url, token=TOKEN, sleep=lambda _: None)
+
+
+def list_price_maxima(double: Double) -> list[int]:
+    return [int(found[1]) for line in double.seen if (found := re.search(r"'Cadastre-Price-Max': '(\d+)'", line))]
+
+
+def test_a_resume_may_cost_only_what_is_left_of_the_agreed_price(double: Double, tmp_path: Path):
+    link = make_link(double, price_msat=5)
+    double.balance_msat, double.cut_content_at, double.charges_again = 100, 1000, True
+    server = connect_patiently(double)
+    with pytest.raises(PriceAboveMaxError):
+        get(Api(server), link, tmp_path, price_max_msat=8)
+    server.close()
+    assert list_price_maxima(double) == [8, 3]
+    assert double.balance_msat == 95
+
+
+def test_a_resume_within_the_agreed_price_adds_up(double: Double, tmp_path: Path):
+    link = make_link(double, price_msat=5)
+    double.balance_msat, double.cut_content_at, double.charges_again = 100, 1000, True
+    server = connect_patiently(double)
+    done = get(Api(server), link, tmp_path, price_max_msat=10)
+    server.close()
+    assert list_price_maxima(double) == [10, 5]
+    assert done.charged_msat == 10
+
+
+def test_stops_at_a_server_that_charges_more_than_was_agreed(double: Double, tmp_path: Path):
+    link = make_link(double, price_msat=5)
+    double.balance_msat, double.cut_content_at = 100, 1000
+    double.charges_again = double.ignores_price_max = True
+    server = connect_patiently(double)
+    with pytest.raises(PriceNotAcceptedError, match="charged 10 msat, more than the 8 msat"):
+        get(Api(server), link, tmp_path, price_max_msat=8)
+    server.close()
+    assert not (tmp_path / "song.flac").exists()
+    assert double.transfers == [5, 5]
+
+
+@pytest.mark.parametrize("output", [".", "folder"])
+def test_a_hidden_name_of_the_links_own_is_refused_before_paying(double: Double, api: Api, tmp_path: Path, output: str):
+    (tmp_path / "folder").mkdir()
+    link = make_link(double, files=((".bashrc", PLAINTEXT),), price_msat=5)
+    double.balance_msat = 5
+    with pytest.raises(HiddenNameError):
+        get(api, link, tmp_path / output, price_max_msat=5)
+    assert double.balance_msat == 5
+
+
+def test_a_hidden_folder_of_the_links_own_is_refused_unless_it_is_given_a_name(
+    double: Double, api: Api, tmp_path: Path
+):
+    link = make_link(double, files=((".ssh/authorized_keys", PLAINTEXT),))
+    with pytest.raises(HiddenNameError):
+        get(api, link, tmp_path)
+    get(api, link, tmp_path / ".ssh")
+    assert (tmp_path / ".ssh" / "authorized_keys").read_bytes() == PLAINTEXT
+
+
+def test_plaintext_of_a_process_that_was_killed_is_removed_by_the_next(double: Double, api: Api, tmp_path: Path):
+    link = make_link(double, files=(("album/1.flac", PLAINTEXT),))
+    # The first file that is put on the disk is plaintext; the process ends there as by a power cut.
+    script = f"""
+import os, signal
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+from pathlib import Path
+from client.api import Api
+from client.connections import Server
+from client.downloads import download, get_offer
+from client.links import Link
+from client.progress import Progress
+link = Link({link.server_url!r}, {link.id!r}, {link.secret!r}, {link.manifest_sha256!r})
+api = Api(Server({double.url!r}, token={TOKEN!r}))
+download(api, get_offer(api, link), Path({str(tmp_path)!r}), price_max_msat=0, progress=Progress("", 0))
+"""
+    killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
+    left = tmp_path / f".cadastre-{link.id}.new" / "1.flac"
+    assert killed.returncode == -9
+    assert left.read_bytes() == PLAINTEXT
+
+    done = get(api, link, tmp_path)
+
+    assert (done.path / "1.flac").read_bytes() == PLAINTEXT
+    assert list(tmp_path.iterdir()) == [done.path]
+    assert double.transfers == [0]
+
+
+def test_a_symbolic_link_in_the_place_of_the_plaintext_is_not_followed(double: Double, api: Api, tmp_path: Path):
+    link = make_link(double)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("mine")
+    (tmp_path / f".cadastre-{link.id}.new").symlink_to(tmp_path / "mine")
+    done = get(api, link, tmp_path)
+    assert done.path.read_bytes() == PLAINTEXT
+    assert (tmp_path / "mine" / "file").read_text() == "mine"
+
+
+def test_two_downloads_of_one_link_into_one_folder_exclude_each_other(double: Double, api: Api, tmp_path: Path):
+    link = make_link(double)
+    with (tmp_path / f".cadastre-{link.id}.part").open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(DownloadBusyError):
+            get(api, link, tmp_path)
+    get(api, link, tmp_path)
+    assert (tmp_path / "song.flac").read_bytes() == PLAINTEXT
+
+
+def test_a_refused_download_leaves_nothing(double: Double, api: Api, tmp_path: Path):
+    with pytest.raises(PaymentRequiredError):
+        get(api, make_link(double, price_msat=6), tmp_path, price_max_msat=6)
+    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ from client.manifest import (
     decrypt_manifest,
     encrypt_manifest,
     parse_manifest,
+    serialize_manifest,
 )
 from client.seals import check_seal, compute_seal
 
@@ -73,6 +74,22 @@ def test_a_manifest_over_the_limit_is_refused_when_written_and_when_read():
         encrypt_manifest(Manifest(files, 1, bytes(32), 0), LINK.secret)
     with pytest.raises(ManifestError):
         decrypt_manifest(bytes(MANIFEST_BYTES_MAX + 1), LINK.secret)
+
+
+@pytest.mark.parametrize(
+    "letter",
+    ["\x00", "\n", "\x1b", "\x7f", "\x9b", "\u00ad", "\u200b", "\u202e", "\u2066", "\ufeff", "\u2028", "\u2029", "\\"],
+)
+def test_a_name_has_no_character_that_is_not_seen(letter: str):
+    entry = ManifestFile(f"folder/song{letter}3pm.exe", "a/b", 1, bytes(32))
+    with pytest.raises(ManifestError, match="not seen"):
+        serialize_manifest(Manifest((entry,), 217, bytes(32), 0))
+
+
+@pytest.mark.parametrize("name", ["Ärger.flac", "a b", "歌.flac", "🎵", ".bashrc", "e\u0301"])
+def test_a_name_may_be_of_any_language(name: str):
+    manifest = Manifest((ManifestFile(name, "a/b", 1, bytes(32)),), 217, bytes(32), 0)
+    assert parse_manifest(serialize_manifest(manifest)) == manifest
 
 
 @pytest.mark.parametrize("change", [{"secret": bytes(range(1, 33))}, {"manifest_sha256": bytes(range(32))}])

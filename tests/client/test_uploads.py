@@ -272,6 +272,17 @@ def test_the_state_is_private_and_gone_afterwards(double: Double, api: Api, tmp_
     assert not any(path.exists() for path in states)
 
 
+def test_keys_and_hashes_are_on_the_disk_before_they_matter(
+    api: Api, tmp_path: Path, synced: list[tuple[Path, list[str]]]
+):
+    write_plaintext(tmp_path / "a.bin")
+    put(api, tmp_path / "home", tmp_path / "a.bin")
+    names = [[Path(name).suffix for name in names] for path, names in synced if path.name == "uploads"]
+    assert [".chunks", ".json", ".lock"] in names
+    # At the end the keys go first: hashes without keys are harmless, keys without hashes are not.
+    assert names[-2:] == [[".chunks", ".lock"], [".lock"]]
+
+
 def test_a_damaged_state_is_an_error_of_ours(double: Double, api: Api, tmp_path: Path):
     write_plaintext(tmp_path / "a.bin")
     double.cut_upload_at = 100

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chain.keys import Account, generate_key
-from chain.networks import MAIN
+from chain.networks import MAIN, REGTEST
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAYOUT = Account.from_seed(b"a seed that only this test knows", MAIN)
@@ -69,6 +69,8 @@ def test_production_does_not_start_without(name: str, tmp_path: Path):
         ("CADASTRE_ANCHOR_KEY", "cNotAKey", "config.E003"),
         ("CADASTRE_PAYOUT_XPUB", PAYOUT.to_xprv(), "config.E004"),
         ("CADASTRE_PAYOUT_XPRV", PAYOUT.xpub, "config.E005"),
+        ("CADASTRE_PAYOUT_XPUB", Account.from_seed(bytes(32), REGTEST).xpub, "config.E004"),
+        ("CADASTRE_PAYOUT_XPRV", Account.from_seed(bytes(32), MAIN).to_xprv(), "config.E008"),
         ("CADASTRE_FEE_RATE_MIN_SAT_PER_KVB", "300000", "config.E006"),
         ("CADASTRE_DEPOSIT_CONFIRMATIONS", "1", "config.E007"),
     ],

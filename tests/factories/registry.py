@@ -81,6 +81,7 @@ def make_register(*, now: datetime = NOW) -> Register:
             "first_txid": "11" * 32,
             "first_vout": 0,
             "first_value_sat": FIRST_VALUE_SAT,
+            "first_script": ANCHOR_KEY.script_pubkey,
             "founded_at": now,
         },
     )

@@ -9,7 +9,8 @@ from django.core.files.storage import storages
 from storage.digest import Digest, digest_stream
 from storage.models import Blob, Link, Upload
 from storage.partials import lock_partial
-from storage.services.links import AGE_FIRST_LINE, get_storage_name
+from storage.services.links import AGE_FIRST_LINE
+from storage.services.uploads import get_storage_name
 from tests.factories.users import NOW
 from users.models import User
 

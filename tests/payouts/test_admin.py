@@ -4,13 +4,17 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
+from django.db import transaction
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from payouts.apps import PayoutsConfig
-from payouts.models import PayoutBatch
+from payouts.models import LedgerAccount, PayoutBatch
+from payouts.services.ledger import PostingDraft, post_entry
 from tests.factories.payouts import (
+    NOW,
     fund_reader,
+    make_account,
     make_batch,
     make_microtransaction,
     make_payable,
@@ -94,3 +98,25 @@ def test_the_maker_is_refused_with_a_message(admin_client: Client, admin_user: U
     assert "cannot approve" in said
     batch.refresh_from_db()
     assert batch.state == State.PROPOSED
+
+
+@pytest.mark.parametrize("may_cancel", [True, False])
+def test_cancelling_needs_the_permission_and_says_what_became_of_it(may_cancel: bool):
+    clerk = make_user("alice")
+    clerk.is_staff = True
+    clerk.save()
+    names = ["view_payoutbatch", *(["cancel_payoutbatch"] if may_cancel else [])]
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=names))
+    batch = make_batch(state=State.PROPOSED)
+    draft = PostingDraft(batch.payouts.get().account, make_account(LedgerAccount.Kind.IN_TRANSIT), 20_000_000)
+    with transaction.atomic():
+        post_entry(source_key=f"payout:{batch.id}", description="On their way", postings=[draft], now=NOW)
+    client = Client()
+    client.force_login(clerk)
+    chosen = {"action": "cancel", "_selected_action": [str(batch.id), str(make_batch(state=State.PAID).id)]}
+    answer = client.post(BATCHES, chosen)
+    batch.refresh_from_db()
+    assert batch.state == (State.FAILED if may_cancel else State.PROPOSED)
+    if may_cancel:
+        said = sorted(str(message).split(": ")[1] for message in get_messages(answer.wsgi_request))
+        assert said == ["The payout batch is PAID, neither PROPOSED nor APPROVED.", "cancelled."]

@@ -1,6 +1,8 @@
 """A link's bytes over HTTP: charged first, then served, refunded if that fails."""
 
+import os
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,6 +12,8 @@ from django.test import Client
 
 from payouts.models import Entitlement, Microtransaction, Refund
 from registry.services.records import register_blob
+from storage import delivery
+from storage.errors import BlobUnavailableError
 from storage.models import Link
 from tests.factories.payouts import NOW, fund_reader, get_balance_msat
 from tests.factories.storage import make_blob
@@ -47,6 +51,11 @@ def share(owner: User, *, price_msat: int) -> Link:
     )
     register_blob(blob_id=blob.id, now=NOW)
     return link
+
+
+def cut(link: Link, length: int) -> None:
+    """Cut a link's file off."""
+    os.truncate(storages["blobs"].path(link.blob.storage_name), length)
 
 
 def address(link: Link) -> str:
@@ -137,13 +146,50 @@ def test_a_range_behind_the_end_is_refused_before_anything_is_charged(bob: User,
     assert not Microtransaction.objects.exists()
 
 
-def test_a_blob_that_cannot_be_read_is_refunded(bob: User, carol: User):
+def test_a_blob_that_cannot_be_opened_is_not_charged(bob: User, carol: User):
     link = share(bob, price_msat=1_500)
     storages["blobs"].delete(link.blob.storage_name)
     answer = make_client(carol).get(address(link))
     assert (answer.status_code, answer.json()["code"]) == (503, "blob-unavailable")
     assert get_balance_msat(carol) == 10_000
+    assert not Microtransaction.objects.exists()
+
+
+def test_a_blob_that_is_shorter_than_it_should_be_is_not_charged(bob: User, carol: User):
+    link = share(bob, price_msat=1_500)
+    cut(link, 9_999)
+    assert make_client(carol).get(address(link)).status_code == 503
+    assert not Microtransaction.objects.exists()
+
+
+def test_a_transfer_that_the_storage_breaks_off_is_refunded(bob: User, carol: User):
+    link = share(bob, price_msat=1_500)
+    answer = make_client(carol).get(address(link))
+    cut(link, 5_000)
+    with pytest.raises(BlobUnavailableError):
+        answer.getvalue()
     assert Refund.objects.get().amount_msat == 1_500
+    assert get_balance_msat(carol) == 10_000
+
+
+def test_a_reader_who_leaves_gets_back_what_was_not_sent_but_not_the_price(
+    bob: User, carol: User, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(delivery, "CHUNK_BYTES", 3_000)
+    answer: Any = make_client(carol).get(address(share(bob, price_msat=1_500)))
+    assert next(answer._iterator) == CONTENT[:3_000]
+    assert Entitlement.objects.get().bytes_served == len(CONTENT)
+    answer._iterator.close()
+    assert Entitlement.objects.get().bytes_served == 3_000
+    assert get_balance_msat(carol) == 8_500
+
+
+def test_a_refused_charge_closes_the_file(bob: User, carol: User):
+    link, client = share(bob, price_msat=10_001), make_client(carol)
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        assert client.get(address(link)).status_code == 402
+    assert len(list(Path("/proc/self/fd").iterdir())) <= opened
 
 
 def test_a_free_transfer_that_cannot_be_read_needs_no_refund(bob: User):
@@ -155,10 +201,3 @@ def test_a_free_transfer_that_cannot_be_read_needs_no_refund(bob: User):
 
 def test_a_link_that_does_not_exist_is_not_found():
     assert Client().get(f"/api/v1/links/{uuid4()}/content").status_code == 404
-
-
-def test_long_transfers_are_counted_while_they_run(bob: User, carol: User, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("payouts.api.content.REPORT_BYTES", 1)
-    answer = make_client(carol).get(address(share(bob, price_msat=1)))
-    assert len(answer.getvalue()) == len(CONTENT)
-    assert Entitlement.objects.get().bytes_served == len(CONTENT)

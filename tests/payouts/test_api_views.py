@@ -98,6 +98,7 @@ def test_a_deposit_address_is_given_once_for_each_key(carol: User, settings: Set
     assert first.status_code == 201
     assert first.json() == again.json() != other.json()
     assert first.json()["confirmations"] == settings.CADASTRE_DEPOSIT_CONFIRMATIONS
+    assert first.json()["minimum"] == {"amount_msat": settings.CADASTRE_DEPOSIT_MIN_SAT * 1_000}
     assert client.post("/api/v1/deposit-addresses").json()["code"] == "idempotency-key-missing"
 
 
@@ -109,7 +110,8 @@ def test_without_a_wallet_deposits_are_not_open(carol: User, settings: Settings)
 
 def test_everybody_sees_their_own_deposits_alone(bob: User, carol: User):
     (deposit,) = get(carol, "deposits").json()["results"]
-    assert (deposit["amount"], deposit["state"]) == ({"amount_msat": 10_000}, "CREDITED")
+    assert (deposit["amount"], deposit["kind"]) == ({"amount_msat": 10_000}, "DEPOSIT")
+    assert deposit["state"] == "CREDITED"
     assert get(bob, "deposits").json()["results"] == []
 
 
@@ -153,6 +155,24 @@ def test_a_payout_address_is_kept_if_it_is_one_of_the_network(bob: User):
     refused = client.put(path, {"address": "bc1qnot"}, content_type="application/json")
     assert (refused.status_code, refused.json()["code"]) == (400, "payout-address")
     assert Client().put(path, {"address": ADDRESS}, content_type="application/json").status_code == 401
+
+
+def test_a_payout_address_is_read_by_its_user_alone(bob: User, carol: User):
+    assert get(bob, "payout-address").json() == {"address": None}
+    make_client(bob).put("/api/v1/payout-address", {"address": ADDRESS}, content_type="application/json")
+    assert get(bob, "payout-address").json() == {"address": ADDRESS}
+    assert get(carol, "payout-address").json() == {"address": None}
+    assert get(None, "payout-address").status_code == 401
+
+
+def test_only_the_scope_for_it_redirects_payouts(bob: User):
+    others = [scope for scope in Scope if scope != Scope.PAYOUTS_WRITE]
+    path, body = "/api/v1/payout-address", {"address": ADDRESS}
+    refused = make_client(bob, scopes=others).put(path, body, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope-missing")
+    client = make_client(bob, scopes=[Scope.PAYOUTS_WRITE])
+    assert client.put(path, body, content_type="application/json").status_code == 200
+    assert client.get(path).status_code == 403
 
 
 def test_settled_windows_are_public(sold: Statement):

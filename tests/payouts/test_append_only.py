@@ -1,9 +1,12 @@
 """The ledger's tables refuse every change below the ORM, on the engine that the tests run on."""
 
 import pytest
+from django.apps import apps
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import Model, UniqueConstraint
 
 from payouts.models import JournalEntry, LedgerAccount, Posting
+from tests.databases import append_only_operations
 from tests.factories.payouts import fund_reader, make_account, make_microtransaction, make_payable, make_user
 
 pytestmark = pytest.mark.django_db
@@ -91,3 +94,25 @@ def test_refuses_a_posting_that_stays_on_its_account():
     entry, account = JournalEntry.objects.get(), LedgerAccount.objects.earliest("code")
     with pytest.raises(IntegrityError), transaction.atomic():
         Posting.objects.create(entry=entry, debit=account, credit=account, amount_msat=1)
+
+
+def list_unique_keys(model: type[Model]) -> set[tuple[str | None, ...]]:
+    """Return the columns of every unique key of a model's table that holds for all rows."""
+    options = model._meta
+    columns = {field.name: field.column for field in options.local_concrete_fields}
+    keys: set[tuple[str | None, ...]] = {(field.column,) for field in options.local_concrete_fields if field.unique}
+    for constraint in options.constraints:
+        if isinstance(constraint, UniqueConstraint) and constraint.fields and constraint.condition is None:
+            keys.add(tuple(columns[name] for name in constraint.fields))
+    return keys
+
+
+def test_every_unique_key_of_an_append_only_table_is_guarded_against_replacing():
+    models = {model._meta.db_table: model for model in apps.get_models()}
+    unguarded = {}
+    for operation in append_only_operations():
+        groups = [(key,) if isinstance(key, str) else key for key in operation.unique_columns]
+        guarded = {tuple(column.strip('"') for column in group) for group in groups}
+        if missing := list_unique_keys(models[operation.table]) - guarded:
+            unguarded[operation.table] = missing
+    assert unguarded == {}

@@ -1,12 +1,15 @@
 """The closing account: exact, and wrong as soon as one side is."""
 
+import threading
+
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from payouts.models import Balance, LedgerAccount, PayoutBatch, WalletCoin
 from payouts.selectors.closing import get_closing_account, get_line
 from payouts.services.ledger import PostingDraft, post_entry
 from tests.factories.payouts import NOW, fund_reader, make_account, make_batch, make_coin, make_user
+from tests.payouts.threads import run_together
 
 Kind = LedgerAccount.Kind
 
@@ -59,4 +62,40 @@ def test_a_forged_entry_is_found_out():
     draft = PostingDraft(make_account(Kind.DEPOSITS), make_account(Kind.PLATFORM), 1)
     with transaction.atomic():
         post_entry(source_key="forged", description="Forged", postings=[draft], now=NOW)
+    assert not get_closing_account().is_balanced
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("state", "foreign_msat"), [(PayoutBatch.State.MINED, 0), (PayoutBatch.State.FAILED, 7_000)])
+def test_a_spend_by_a_failed_batch_is_not_ours(state: PayoutBatch.State, foreign_msat: int):
+    coin = fund_reader(make_user("carol"), 7)
+    coin.spent_by, coin.spent_txid = make_batch(state=state, txid="ab" * 32), "ab" * 32
+    coin.save()
+    account = get_closing_account()
+    assert (account.foreign_spends_msat, account.is_balanced) == (foreign_msat, foreign_msat == 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_read_beside_a_writer_without_waiting_for_it():
+    fund_reader(make_user("carol"), 7)
+    is_writing, is_read = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with transaction.atomic():
+            Balance.objects.update(balance_msat=1)
+            is_writing.set()
+            assert is_read.wait(timeout=60)
+
+    def read() -> None:
+        assert is_writing.wait(timeout=60)
+        try:
+            with connection.cursor() as cursor:
+                if connection.vendor == "sqlite":
+                    # Whoever wanted the write lock would fail at once.
+                    cursor.execute("PRAGMA busy_timeout = 0")
+            assert get_closing_account().is_balanced
+        finally:
+            is_read.set()
+
+    assert run_together([write, read]) == []
     assert not get_closing_account().is_balanced

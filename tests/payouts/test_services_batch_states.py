@@ -67,6 +67,16 @@ def test_a_block_without_the_batch_changes_nothing():
     assert batch.state == State.BROADCAST
 
 
+def test_a_failed_batch_in_a_block_is_reported(caplog: pytest.LogCaptureFixture):
+    paying = make_transaction()
+    batch = make_batch(state=State.FAILED, txid=paying.txid, fee_sat=500)
+    mine(paying)
+    batch.refresh_from_db()
+    assert batch.state == State.FAILED
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert paying.txid in record.getMessage()
+
+
 def test_a_batch_whose_block_leaves_before_it_was_final_waits_again_without_any_entry():
     paying = make_transaction()
     batch = make_batch(state=State.BROADCAST, txid=paying.txid, fee_sat=500)

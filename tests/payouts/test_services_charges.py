@@ -15,7 +15,7 @@ from payouts.errors import (
     WindowStateError,
 )
 from payouts.models import Balance, Entitlement, Microtransaction, Refund, SettlementWindow
-from payouts.services.charges import Charge, charge_transfer, count_served_bytes, refund_transfer
+from payouts.services.charges import Charge, charge_transfer, close_transfer, refund_transfer
 from registry.errors import RecordNotReadyError
 from storage.errors import LinkNotFoundError
 from storage.models import Link
@@ -45,9 +45,23 @@ def link(bob: User) -> Link:
     return make_link(owner=bob, price_msat=1_500)
 
 
-def charge(payer: User | None, link: Link, *, price_max_msat: int | None = None, now: datetime = NOW) -> Charge:
+def charge(
+    payer: User | None,
+    link: Link,
+    *,
+    price_max_msat: int | None = None,
+    requested_bytes: int | None = None,
+    now: datetime = NOW,
+) -> Charge:
     """Charge a transfer in the plainest way."""
-    return charge_transfer(payer=payer, link_id=link.id, territory=None, price_max_msat=price_max_msat, now=now)
+    return charge_transfer(
+        payer=payer,
+        link_id=link.id,
+        territory=None,
+        price_max_msat=price_max_msat,
+        requested_bytes=requested_bytes,
+        now=now,
+    )
 
 
 def test_a_charge_takes_the_price_and_writes_what_it_was_charged_under(carol: User, link: Link):
@@ -80,13 +94,67 @@ def test_a_repeat_is_free_until_its_entitlement_ends(carol: User, link: Link, se
 
 
 def test_a_repeat_is_paid_again_once_three_lengths_were_served(carol: User, link: Link):
-    first = charge(carol, link)
-    assert first.entitlement_id is not None
-    count_served_bytes(entitlement_id=first.entitlement_id, served_bytes=2_999)
-    assert charge(carol, link).reason == Reason.ENTITLED
-    count_served_bytes(entitlement_id=first.entitlement_id, served_bytes=1)
-    assert charge(carol, link).reason == Reason.PRICE
+    for _ in range(2):
+        charge(carol, link)
+    assert charge(carol, link, requested_bytes=999).reason == Reason.ENTITLED
+    assert charge(carol, link, requested_bytes=1).reason == Reason.ENTITLED
+    assert charge(carol, link, requested_bytes=1).reason == Reason.PRICE
     assert get_balance_msat(carol) == 7_000
+
+
+def test_requests_side_by_side_get_no_more_than_is_allowed(carol: User, link: Link):
+    """None of them is closed before the last one is charged."""
+    side_by_side = [charge(carol, link) for _ in range(4)]
+    assert [item.reason for item in side_by_side] == [Reason.PRICE, Reason.ENTITLED, Reason.ENTITLED, Reason.PRICE]
+    served = Entitlement.objects.order_by("number").values_list("bytes_served", flat=True)
+    assert list(served) == [3_000, 1_000]
+
+
+def test_a_clock_that_was_read_before_the_lock_pays_once(carol: User, link: Link):
+    """Whoever gets the lock second may have read the clock first."""
+    reasons = [charge(carol, link, now=LATER - timedelta(milliseconds=moment)).reason for moment in range(3)]
+    assert reasons == [Reason.PRICE, Reason.ENTITLED, Reason.ENTITLED]
+    assert get_balance_msat(carol) == 8_500
+
+
+def test_what_was_not_sent_is_given_back(carol: User, link: Link):
+    for _ in range(9):
+        close_transfer(charge=charge(carol, link), sent_bytes=100, fault=None, now=NOW)
+    assert Entitlement.objects.get().bytes_served == 900
+    assert not Refund.objects.exists()
+
+
+def test_a_transfer_that_the_server_broke_off_is_refunded(carol: User, link: Link):
+    refund = close_transfer(charge=charge(carol, link), sent_bytes=999, fault="The disk failed. " * 20, now=NOW)
+    assert refund is not None
+    assert refund.reason.startswith("The disk failed.")
+    assert get_balance_msat(carol) == 10_000
+    assert charge(carol, link).reason == Reason.PRICE
+
+
+def test_a_repeat_that_the_server_broke_off_refunds_what_was_paid_before(carol: User, link: Link):
+    close_transfer(charge=charge(carol, link), sent_bytes=400, fault=None, now=NOW)
+    repeat = charge(carol, link, requested_bytes=600)
+    refund = close_transfer(charge=repeat, sent_bytes=599, fault="x", now=LATER)
+    assert refund is not None
+    assert (refund.amount_msat, get_balance_msat(carol)) == (1_500, 10_000)
+
+
+def test_nothing_is_refunded_once_the_length_was_sent_or_the_price_returned(carol: User, link: Link):
+    first, second = charge(carol, link), charge(carol, link)
+    close_transfer(charge=first, sent_bytes=1_000, fault=None, now=NOW)
+    assert close_transfer(charge=second, sent_bytes=0, fault="x", now=NOW) is None
+    assert get_balance_msat(carol) == 8_500
+    refund_transfer(transfer_id=first.transfer_id, reason="x", now=NOW)
+    third, fourth = charge(carol, link), charge(carol, link)
+    assert close_transfer(charge=third, sent_bytes=0, fault="x", now=NOW) is None
+    assert close_transfer(charge=fourth, sent_bytes=0, fault="x", now=NOW) is not None
+    assert close_transfer(charge=fourth, sent_bytes=999, fault="x", now=NOW) is None
+    assert get_balance_msat(carol) == 10_000
+
+
+def test_closing_a_free_transfer_changes_nothing(bob: User, link: Link):
+    assert close_transfer(charge=charge(bob, link), sent_bytes=0, fault="x", now=NOW) is None
 
 
 def test_an_entitlement_is_of_one_payer_and_one_link(carol: User, bob: User, link: Link):
@@ -184,6 +252,11 @@ def test_a_refund_returns_the_price_and_ends_the_entitlement(carol: User, link: 
     assert get_balance_msat(carol) == 10_000
     assert (refund.amount_msat, refund.window, refund.policy_id) == (1_500, 0, paid.terms.policy_id)
     assert charge(carol, link, now=LATER).reason == Reason.PRICE
+
+
+def test_a_refunded_transfer_entitles_to_nothing_whatever_the_clock_says(carol: User, link: Link):
+    refund_transfer(transfer_id=charge(carol, link).transfer_id, reason="x", now=LATER)
+    assert charge(carol, link, now=NOW).reason == Reason.PRICE
 
 
 def test_a_transfer_is_refunded_once(carol: User, link: Link):

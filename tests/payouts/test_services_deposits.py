@@ -1,9 +1,10 @@
 """Deposits: seen, credited when deep enough, and undone when their block leaves the chain, spent or not."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from pytest_django.fixtures import Settings
 
 from chain.errors import KeyFormatError
@@ -15,10 +16,11 @@ from payouts.models import Balance, DepositAddress, JournalEntry, LedgerAccount,
 from payouts.selectors.closing import get_closing_account
 from payouts.selectors.ledger import get_balances_by_kind
 from payouts.services.charges import charge_transfer
-from payouts.services.deposits import INDEX_ATTEMPTS_MAX, issue_deposit_address
+from payouts.services.deposits import issue_deposit_address
 from payouts.services.following import apply_event
 from payouts.services.wallet_keys import derive_key
 from tests.factories.payouts import NOW, WALLET, get_balance_msat, make_link, make_user
+from tests.payouts.threads import run_together
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +32,7 @@ OUTSIDE = Coin("ab" * 32, 0, 10**9, b"\x00\x14" + bytes(20))
 @pytest.fixture(autouse=True)
 def three_confirmations(settings: Settings):
     settings.CADASTRE_DEPOSIT_CONFIRMATIONS = 3
+    settings.CADASTRE_DEPOSIT_MIN_SAT = 1
 
 
 @pytest.fixture
@@ -75,26 +78,24 @@ def test_every_address_is_new_and_derived_from_the_public_key(carol: User):
     assert second.address == WALLET.derive_key(0, 1).address(REGTEST)
 
 
-def test_an_index_that_is_taken_is_passed_over(carol: User):
-    DepositAddress.objects.create(
-        user=carol, index=0, script=WALLET.derive_script(0, 1), address="taken", created_at=NOW
-    )
-    assert issue_deposit_address(user=carol, now=NOW).index == 2
+@pytest.mark.django_db(transaction=True)
+def test_requests_at_the_same_time_get_an_address_each():
+    users = [make_user("carol") for _ in range(8)]
+    errors = run_together([partial(issue_deposit_address, user=user, now=NOW) for user in users])
+    assert errors == []
+    assert sorted(DepositAddress.objects.values_list("index", flat=True)) == list(range(8))
 
 
-def test_gives_up_where_no_index_is_free(carol: User):
-    DepositAddress.objects.create(user=carol, index=0, script=b"first", address="first", created_at=NOW)
-    for index in range(1, INDEX_ATTEMPTS_MAX + 1):
-        # A row under another index has the script that this index would get.
-        DepositAddress.objects.create(
-            user=carol,
-            index=1_000 + index,
-            script=WALLET.derive_script(0, 1_010 + index),
-            address=f"{index}",
-            created_at=NOW,
-        )
-    with pytest.raises(IntegrityError, match="1011"):
-        issue_deposit_address(user=carol, now=NOW)
+def test_a_deposit_below_the_least_is_noted_and_never_credited(carol: User, settings: Settings):
+    settings.CADASTRE_DEPOSIT_MIN_SAT = 1_000
+    script = bytes(issue_deposit_address(user=carol, now=NOW).script)
+    connect(1, pay(script, 999))
+    connect(2, pay(script, 1_000, lock_time=1))
+    for height in range(3, 6):
+        connect(height)
+    assert sorted(WalletCoin.objects.values_list("kind", "state")) == [("DEPOSIT", "CREDITED"), ("DUST", "SEEN")]
+    assert get_balance_msat(carol) == 1_000_000
+    assert get_closing_account().is_balanced
 
 
 def test_a_wallet_without_keys_is_an_error(carol: User, settings: Settings):

@@ -10,7 +10,13 @@ from database.transactions import TransactionRequiredError
 from payouts.errors import EmptyEntryError, EntryExistsError, PostingError
 from payouts.models import JournalEntry, LedgerAccount
 from payouts.rules.replay import replay_ledger
-from payouts.selectors.ledger import get_balance, get_balances_by_kind, iterate_export_lines, list_positive_payables
+from payouts.selectors.ledger import (
+    Payable,
+    get_balance,
+    get_balances_by_kind,
+    iterate_export_lines,
+    list_positive_payables,
+)
 from payouts.services.ledger import PostingDraft, draft_signed, get_or_create_account, post_entry, reverse_entry
 from tests.factories.payouts import NOW, make_account, make_holder, make_payable, make_user
 
@@ -114,7 +120,7 @@ def test_only_payables_that_hold_enough_are_listed():
     rich, poor = (make_account(Kind.PAYABLE, user_id=make_user("bob").id) for _ in range(2))
     make_payable(rich, 1_000)
     make_payable(poor, 999)
-    assert list_positive_payables(at_least_msat=1_000) == [(rich, 1_000)]
+    assert list_positive_payables(at_least_msat=1_000) == [Payable(rich, 1_000, "")]
 
 
 @pytest.mark.django_db

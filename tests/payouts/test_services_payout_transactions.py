@@ -21,13 +21,13 @@ from payouts.errors import (
 )
 from payouts.models import LedgerAccount, PayoutBatch, WalletCoin
 from payouts.selectors.closing import get_closing_account, get_line
+from payouts.selectors.coins import select_coins
 from payouts.selectors.ledger import get_balances_by_kind
 from payouts.services.charges import charge_transfer
 from payouts.services.deposits import issue_deposit_address
 from payouts.services.following import follow_chain
 from payouts.services.payout_transactions import (
     advance_payouts,
-    select_coins,
     send_payout_batch,
     sign_payout_batch,
 )
@@ -193,14 +193,18 @@ def test_a_batch_that_the_node_lost_is_sent_again_as_the_same_bytes(market: Mark
     assert market.node.get_raw_transaction(str(signed.txid)) == bytes(signed.raw or b"")
 
 
-def test_a_payout_whose_block_leaves_is_undone_and_paid_again(market: Market, batch: PayoutBatch):
+def test_a_payout_whose_block_leaves_is_undone_and_paid_again(
+    market: Market, batch: PayoutBatch, devnode: DevnodeProcess
+):
     sign(market, batch)
     send(market, batch)
     block_hash = market.mine(3)[0]
     batch.refresh_from_db()
     assert batch.state == State.PAID
     market.node.invalidate_block(block_hash)
-    follow_chain(node=market.node, now=NOW)
+    devnode.kill()  # The mempool forgets the payout, so that the competing block does not have it.
+    devnode.start()
+    market.mine()
     batch.refresh_from_db()
     assert (batch.state, batch.height) == (State.BROADCAST, None)
     assert (market.held(Kind.PAID), market.held(Kind.IN_TRANSIT)) == (0, 36_000_000)
@@ -243,12 +247,35 @@ def test_a_batch_fails_once_a_conflicting_spend_is_final(market: Market, batch: 
     assert closing.foreign_spends_msat == 100_000_000
 
 
-def test_an_unknown_batch_is_broadcast_again_when_the_node_has_it(market: Market, batch: PayoutBatch):
+def test_an_unknown_batch_is_offered_again_as_the_same_bytes(market: Market, batch: PayoutBatch):
     signed = sign(market, batch)
     PayoutBatch.objects.filter(id=batch.id).update(state=State.UNKNOWN)
-    assert send(market, batch).state == State.UNKNOWN
-    market.node.send_raw_transaction(bytes(signed.raw or b""))
     assert send(market, batch).state == State.BROADCAST
+    assert market.node.get_raw_transaction(str(signed.txid)) == bytes(signed.raw or b"")
+    assert PayoutBatch.objects.get().txid == signed.txid
+
+
+def test_a_batch_that_another_worker_moved_on_keeps_no_other_from_its_turn(
+    market: Market, batch: PayoutBatch, devnode: DevnodeProcess
+):
+    """The batch ends between being listed and being sent, as a block beside the sweep would end it."""
+
+    class EndsTheFirst(type(market.node)):  # type: ignore[misc]  # the class is known at run time only
+        """A node during whose first call the batch is cancelled."""
+
+        def estimate_smart_fee(self, blocks: int) -> int | None:  # noqa: ARG002  the node's signature
+            PayoutBatch.objects.filter(id=batch.id).update(state=State.FAILED)
+            return None
+
+    signed = sign(market, batch)
+    other = make_batch(state=State.APPROVED, total_sat=1_000)
+    PayoutBatch.objects.filter(id=batch.id).update(state=State.APPROVED, txid=None, raw=None)
+    PayoutBatch.objects.filter(id=other.id).update(
+        state=State.SIGNED, txid=signed.txid, raw=signed.raw, fee_sat=signed.fee_sat
+    )
+    assert advance_payouts(node=EndsTheFirst(devnode.url), now=NOW) == 1
+    other.refresh_from_db()
+    assert other.state == State.BROADCAST
 
 
 @pytest.mark.django_db

@@ -4,14 +4,38 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from chain.networks import REGTEST
-from payouts.errors import PayoutAddressError, PayoutBatchNotFoundError, PayoutBatchStateError, SelfApprovalError
-from payouts.models import JournalEntry, LedgerAccount, PayoutAddress, PayoutBatch
-from payouts.selectors.ledger import get_balance
-from payouts.services.payouts import approve_payout_batch, make_payout_batch, set_payout_address
-from tests.factories.payouts import NOW, WALLET, make_account, make_batch, make_holder, make_payable, make_user
+from chain.transactions import Output
+from payouts.errors import (
+    PayeeApprovalError,
+    PayoutAddressError,
+    PayoutBatchNotFoundError,
+    PayoutBatchStateError,
+    SelfApprovalError,
+)
+from payouts.models import JournalEntry, LedgerAccount, PayoutAddress, PayoutBatch, WalletCoin
+from payouts.selectors import coins
+from payouts.selectors.ledger import get_balance, list_positive_payables
+from payouts.services.payouts import (
+    approve_payout_batch,
+    cancel_payout_batch,
+    make_payout_batch,
+    set_payout_address,
+)
+from registry.models import Member
+from tests.factories.payouts import (
+    NOW,
+    WALLET,
+    make_account,
+    make_batch,
+    make_coin,
+    make_holder,
+    make_payable,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 Kind = LedgerAccount.Kind
@@ -92,8 +116,8 @@ def test_an_interval_lies_between_two_batches():
     assert make_payout_batch(now=NOW + DAY) is not None
 
 
-def test_a_failed_batch_needs_no_interval():
-    make_batch(state=State.FAILED)
+def test_a_batch_that_failed_on_chain_needs_no_interval():
+    make_batch(state=State.FAILED, txid="ab" * 32)
     owe_holder(2_000_000)
     assert make_payout_batch(now=NOW) is not None
 
@@ -136,3 +160,78 @@ def test_an_address_of_another_network_is_refused():
     with pytest.raises(PayoutAddressError):
         set_payout_address(user=make_user("bob"), address="1BoatSLRHtKNngkdXEeobR76b53LETtpyT", now=NOW)
     assert not PayoutAddress.objects.exists()
+
+
+@pytest.mark.parametrize("is_member", [False, True])
+def test_nobody_approves_their_own_payout(is_member: bool):
+    alice = make_user("alice")
+    account = owe_holder(1_000_001_000)
+    assert account.holder is not None
+    if is_member:
+        Member.objects.create(holder=account.holder, user=alice, created_at=NOW)
+    else:
+        make_payable(make_account(Kind.PAYABLE, user_id=alice.id), 5_000_000)
+        set_payout_address(user=alice, address=OTHER_ADDRESS, now=NOW)
+    batch = make_payout_batch(now=NOW)
+    assert batch is not None
+    with pytest.raises(PayeeApprovalError):
+        approve_payout_batch(batch_id=batch.id, approver=alice, now=NOW)
+    batch.refresh_from_db()
+    assert batch.state == State.PROPOSED
+
+
+@pytest.mark.parametrize("owed_msat", [1_000_000_000, 1_000_001_000], ids=["approved", "proposed"])
+def test_a_cancelled_batch_gives_its_amounts_back_until_the_next_interval(owed_msat: int):
+    account = owe_holder(owed_msat)
+    batch = make_payout_batch(now=NOW)
+    assert batch is not None
+    assert cancel_payout_batch(batch_id=batch.id, now=NOW).state == State.FAILED
+    assert (held(account), held(make_account(Kind.IN_TRANSIT))) == (owed_msat, 0)
+    assert make_payout_batch(now=NOW + DAY - timedelta(seconds=1)) is None
+    assert make_payout_batch(now=NOW + DAY) is not None
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in {State.PROPOSED, State.APPROVED}])
+def test_a_batch_that_may_be_paid_is_not_cancelled(state: PayoutBatch.State):
+    batch = make_batch(state=state)
+    with pytest.raises(PayoutBatchStateError):
+        cancel_payout_batch(batch_id=batch.id, now=NOW)
+
+
+def test_a_batch_is_as_large_as_one_transaction_can_pay(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(coins, "INPUTS_MAX", 2)
+    settings.CADASTRE_FEE_RATE_MAX_SAT_PER_KVB = 1_000
+    for value_sat in (9_000, 8_000, 7_000):
+        make_coin(value_sat=value_sat, state=WalletCoin.State.CREDITED)
+    large, small, least = (owe_holder(amount_msat) for amount_msat in (11_000_000, 9_000_000, 1_000_000))
+    batch = make_payout_batch(now=NOW)
+    assert batch is not None
+    outputs = [Output(payout.amount_sat, bytes(34)) for payout in batch.payouts.all()]
+    selection = coins.select_coins(outputs=outputs, change_script=bytes(22), rate_sat_per_kvb=1_000)
+    assert len(selection.coins) == 2
+    assert batch.payouts.get(account=large).amount_sat == 11_000
+    assert 5_000 < batch.payouts.get(account=small).amount_sat < 6_000
+    assert held(least) == 1_000_000
+    assert held(small) == 9_000_000 - 1_000 * batch.payouts.get(account=small).amount_sat
+
+
+def test_a_wallet_whose_coins_are_all_too_small_pays_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(coins, "INPUTS_MAX", 2)
+    for _ in range(3):
+        make_coin(value_sat=1_000, state=WalletCoin.State.CREDITED)
+    owe_holder(11_000_000)
+    assert make_payout_batch(now=NOW) is None
+
+
+def test_adding_up_takes_as_many_queries_for_many_payees_as_for_few(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+):
+    for _ in range(6):
+        owe_holder(2_000_000)
+        bob = make_user("bob")
+        set_payout_address(user=bob, address=ADDRESS, now=NOW)
+        make_payable(make_account(Kind.PAYABLE, user_id=bob.id), 1_500_000)
+    with django_assert_max_num_queries(1):
+        payables = list_positive_payables(at_least_msat=1_500_000)
+    assert sorted(payable.held_msat for payable in payables) == [1_500_000] * 6 + [2_000_000] * 6
+    assert {payable.address for payable in payables} == {ADDRESS}

@@ -1,6 +1,7 @@
 """Settling windows: exact shares, once each, registered with their trees."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
+from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
-from payouts.errors import WindowStateError
+from payouts.errors import TreeMismatchError, WindowStateError
 from payouts.models import Carry, JournalEntry, LedgerAccount, SettlementLine, SettlementWindow, Statement
 from payouts.rules.sumtree import EMPTY_ROOT, build_root, check_inclusion, prove_inclusion
 from payouts.selectors.ledger import get_balance, get_balances_by_kind
@@ -34,9 +36,11 @@ from tests.factories.payouts import (
     make_account,
     make_holder,
     make_link,
+    make_microtransaction,
     make_user,
     start_shares,
 )
+from tests.payouts.threads import run_together
 from users.models import User
 
 Kind = LedgerAccount.Kind
@@ -181,15 +185,17 @@ def test_a_window_of_free_transfers_posts_nothing_but_is_registered(carol: User,
 @pytest.mark.django_db
 def test_an_affiliate_line_pays_the_affiliate_or_else_the_platform(carol: User, bob: User):
     link = make_link(owner=bob, price_msat=1_000)
-    policy = SplitPolicy.objects.get(work=get_record(link).work)
-    SplitLine.objects.filter(policy=policy).delete()
+    work, starts_at = get_record(link).work, NOW + timedelta(seconds=1)
+    assert work is not None
+    SplitPolicy.objects.filter(work=work).update(valid_to=starts_at)
+    policy = SplitPolicy.objects.create(work=work, version=1, valid_from=starts_at, created_at=starts_at)
     payees = [("AFFILIATE", 1_000, 0), ("UNCLAIMED", 0, 500_000), ("ESCROW", 0, 500_000)]
     for position, (payee, fee_bp, share_ppm) in enumerate(payees):
         SplitLine.objects.create(policy=policy, position=position, payee=payee, fee_bp=fee_bp, share_ppm=share_ppm)
     affiliate = make_user("affiliate")
-    buy(carol, link, at=NOW, affiliate=affiliate)
-    buy(carol, link, at=NOW + timedelta(seconds=2))
-    settle(NOW + HOUR)
+    buy(carol, link, at=starts_at, affiliate=affiliate)
+    buy(carol, link, at=starts_at + timedelta(seconds=2))
+    settle(starts_at + HOUR)
     assert held(Kind.PAYABLE, user_id=affiliate.id) == 100
     assert held(Kind.PLATFORM) == 100
     assert (held(Kind.UNCLAIMED), held(Kind.ESCROW)) == (900, 900)
@@ -234,18 +240,20 @@ def test_a_window_that_waits_for_another_is_left_to_the_next_sweep(carol: User, 
 
 @pytest.mark.django_db
 def test_a_settlement_that_breaks_off_leaves_nothing(carol: User, bob: User):
-    """A line that does not add up stops the settlement after its window was claimed, as a crash would."""
-    link = make_link(owner=bob, price_msat=10)
-    buy(carol, link, at=NOW)
+    buy(carol, make_link(owner=bob, price_msat=10), at=NOW)
     close_window(now=NOW + HOUR)
-    uploader = SplitLine.objects.get(policy__work=get_record(link).work, payee="UPLOADER")
-    SplitLine.objects.filter(id=uploader.id).update(share_ppm=999_999)
-    with pytest.raises(Exception, match="weights"):
+
+    def crash(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        """End before the postings, after everything else."""
+        if sql.startswith('INSERT INTO "payouts_posting"'):
+            raise KeyboardInterrupt
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(crash), pytest.raises(KeyboardInterrupt):
         settle_window(number=0, now=NOW + HOUR)
     assert SettlementWindow.objects.get(number=0).state == State.CLOSED
     assert not SettlementLine.objects.exists()
     assert not Carry.objects.exists()
-    SplitLine.objects.filter(id=uploader.id).update(share_ppm=1_000_000)
     assert settle_windows(now=NOW + HOUR) == [0]
 
 
@@ -341,3 +349,70 @@ class ExactnessTest(TestCase):
             assert 0 <= carry.remainder < 10**10
             assert carry.posted_msat == carry.entitled_msat
         assert abs(held(Kind.PLATFORM) - charged / 10) < len(links)
+
+
+@pytest.mark.django_db
+def test_an_account_is_stated_again_only_when_it_has_new_lines(
+    carol: User, bob: User, django_assert_max_num_queries: DjangoAssertNumQueries
+):
+    links = [make_link(owner=make_user("bob"), price_msat=1_000) for _ in range(4)]
+    for link in links:
+        buy(carol, link, at=NOW)
+    settle(NOW + HOUR)
+    assert len(make_statements(now=NOW + HOUR)) == 4
+    buy(carol, links[0], at=NOW + HOUR)
+    settle(NOW + 2 * HOUR)
+    assert [statement.account.user for statement in make_statements(now=NOW + 2 * HOUR)] == [links[0].owner]
+    with django_assert_max_num_queries(2):
+        assert make_statements(now=NOW + 2 * HOUR) == []
+
+
+@pytest.mark.django_db
+def test_a_closed_window_that_changes_while_it_is_hashed_is_not_settled(carol: User, bob: User):
+    buy(carol, make_link(owner=bob, price_msat=1_000), at=NOW)
+    window = close_window(now=NOW + HOUR)
+    assert window is not None
+    forged: list[int] = []
+
+    def forge(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        """Add a row once the leaves were read, as no charge can."""
+        if sql.startswith('UPDATE "payouts_settlementwindow"') and not forged:
+            forged.append(1)
+            make_microtransaction(window=window.number, amount_msat=5)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(forge), pytest.raises(TreeMismatchError, match="1000 msat, but sums of 2 and 1005"):
+        settle_window(number=window.number, now=NOW + HOUR)
+    window.refresh_from_db()
+    assert (window.state, SettlementLine.objects.count()) == (State.CLOSED, 0)
+
+
+@pytest.mark.django_db
+def test_leaves_are_hashed_before_the_transaction(carol: User, bob: User):
+    buy(carol, make_link(owner=bob, price_msat=1_000), at=NOW)
+    window = close_window(now=NOW + HOUR)
+    assert window is not None
+    depths: list[int] = []
+
+    def watch(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if 'FROM "payouts_microtransaction"' in sql and "SUM(" not in sql:
+            depths.append(len(connection.savepoint_ids))
+        return execute(sql, *rest)
+
+    outside = len(connection.savepoint_ids)
+    with connection.execute_wrapper(watch):
+        settle_window(number=window.number, now=NOW + HOUR)
+    assert depths == [outside]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_settle_a_window_once():
+    carol, bob = make_user("carol"), make_user("bob")
+    fund_reader(carol, 1_000)
+    buy(carol, make_link(owner=bob, price_msat=1_000), at=NOW)
+    close_window(now=NOW + HOUR)
+    settled: list[list[int]] = []
+    errors = run_together([lambda: settled.append(settle_windows(now=NOW + HOUR))] * 3)
+    assert errors == []
+    assert sorted(settled) == [[], [], [0]]
+    assert held(Kind.PAYABLE, user_id=bob.id) == 900

@@ -1,19 +1,19 @@
 """When windows open and close, and charges that run at the same time."""
 
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from pytest_django.fixtures import Settings
 
 from payouts.errors import PaymentRequiredError
-from payouts.models import Microtransaction, SettlementWindow
+from payouts.models import Entitlement, Microtransaction, SettlementWindow
 from payouts.services.charges import charge_transfer
 from payouts.services.windows import close_window, open_first_window, stamp_open_window
 from tests.factories.payouts import NOW, fund_reader, get_balance_msat, make_link, make_microtransaction, make_user
+from tests.payouts.threads import run_together
 
 State = SettlementWindow.State
 
@@ -56,52 +56,30 @@ def test_no_window_closes_early_or_empty_or_before_there_is_one(later: datetime)
     assert SettlementWindow.objects.get().state == State.OPEN
 
 
-def require_real_concurrency() -> None:
-    """Skip where threads share SQLite's memory: there a second writer is refused instead of waiting its turn."""
-    if connection.vendor == "sqlite" and "memory" in str(connection.settings_dict["NAME"]):
-        pytest.skip("SQLite in memory has no waiting writers; run on PostgreSQL or on a file")
-
-
-def run_together(actions: list[Callable[[], None]]) -> list[BaseException]:
-    """Run actions in threads that start at once, each with its own connection, and return what they raised."""
-    barrier = threading.Barrier(len(actions))
-    errors: list[BaseException] = []
-
-    def run(action: Callable[[], None]) -> None:
-        barrier.wait()
-        try:
-            action()
-        except Exception as error:  # noqa: BLE001  whatever it is, the test compares it
-            errors.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(action,)) for action in actions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
-
-
 @pytest.mark.django_db(transaction=True)
 def test_clicks_at_the_same_time_pay_once():
-    require_real_concurrency()
     carol = make_user("carol")
     fund_reader(carol, 10)
     link = make_link(owner=make_user("bob"), price_msat=4_000)
 
-    def click() -> None:
-        charge_transfer(payer=carol, link_id=link.id, territory=None, price_max_msat=None, now=NOW)
+    def click(moment: int) -> Callable[[], None]:
+        def buy() -> None:
+            # The clock is read before the lock is taken, so the order of the two may differ.
+            at = NOW + timedelta(seconds=9, milliseconds=-moment)
+            charge_transfer(
+                payer=carol, link_id=link.id, territory=None, price_max_msat=None, requested_bytes=1, now=at
+            )
 
-    assert run_together([click] * 5) == []
+        return buy
+
+    assert run_together([click(moment) for moment in range(8)]) == []
     assert get_balance_msat(carol) == 6_000
-    assert sorted(Microtransaction.objects.values_list("amount_msat", flat=True)) == [0, 0, 0, 0, 4_000]
+    assert sorted(Microtransaction.objects.values_list("amount_msat", flat=True)) == [*[0] * 7, 4_000]
+    assert Entitlement.objects.get().bytes_served == 8
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_balance_is_never_spent_twice():
-    require_real_concurrency()
     carol = make_user("carol")
     fund_reader(carol, 10)
     links = [make_link(owner=make_user("bob"), price_msat=4_000).id for _ in range(5)]
@@ -120,7 +98,6 @@ def test_a_balance_is_never_spent_twice():
 @pytest.mark.django_db(transaction=True)
 def test_no_charge_is_stamped_with_a_window_that_closed_before_it(later: datetime):
     """Charges race with closings; every row of a closed window was there when it closed."""
-    require_real_concurrency()
     readers = [make_user("carol") for _ in range(4)]
     for reader in readers:
         fund_reader(reader, 10)

@@ -59,6 +59,20 @@ def test_a_sealed_record_never_moves_to_another_batch():
     refuse('UPDATE registry_record SET batch_id = NULL, "index" = NULL WHERE batch_id IS NOT NULL')
 
 
+def test_a_sealed_records_place_is_fixed():
+    refuse('UPDATE registry_record SET "index" = 777 WHERE "index" IS NOT NULL')
+
+
+def test_a_frozen_policys_line_cannot_be_replaced_under_another_id():
+    if connection.vendor == "postgresql":
+        pytest.skip("only SQLite replaces rows by an INSERT")
+    refuse(
+        "INSERT OR REPLACE INTO registry_splitline (id, policy_id, position, payee, holder_id, fee_bp, share_ppm) "
+        "SELECT '00000000000000000000000000000001', policy_id, position, payee, holder_id, 9999, 0 "
+        "FROM registry_splitline WHERE payee = 'PLATFORM'"
+    )
+
+
 def test_a_policys_end_is_set_once():
     policy = SplitPolicy.objects.get()
     SplitPolicy.objects.filter(id=policy.id).update(valid_to=NOW + timedelta(days=1))

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 from pytest_django.fixtures import Settings
 
+from chain.keys import generate_key
+from chain.networks import REGTEST
 from chain.transactions import parse_transaction
-from registry.errors import AnchorFundsError, AnchorKeyMissingError
+from registry.errors import AnchorFundsError, AnchorKeyMismatchError, AnchorKeyMissingError, AnchorRaceError
 from registry.models import Anchor, AnchorTransaction, Batch
 from registry.proof.transactions import read_anchor
 from registry.services import anchors
@@ -115,15 +117,45 @@ def test_an_anchor_that_was_mined_unseen_is_not_sent_twice(founded: FoundedRegis
 
 def test_two_workers_sign_one_anchor(founded: FoundedRegister):
     batch = seal()
+    anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
 
-    first = anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
-    second = anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
-
-    assert first.id == second.id
+    with pytest.raises(AnchorRaceError):
+        anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
     assert AnchorTransaction.objects.count() == 1
 
 
-def test_a_reorganisation_makes_a_final_anchor_broadcast_again(founded: FoundedRegister):
+def test_refuses_a_key_that_the_last_anchor_does_not_pay(founded: FoundedRegister, settings: Settings):
+    seal()
+    settings.CADASTRE_ANCHOR_KEY = generate_key().to_wif(REGTEST)
+
+    with pytest.raises(AnchorKeyMismatchError):
+        send(founded)
+    assert not Anchor.objects.exists()
+
+
+def test_a_refused_fee_is_raised_in_another_version_with_the_same_commitment(
+    founded: FoundedRegister, settings: Settings
+):
+    settings.CADASTRE_FEE_RATE_MIN_SAT_PER_KVB = settings.CADASTRE_FEE_RATE_MAX_SAT_PER_KVB = 100
+    batch = seal()
+    assert send(founded) == 0
+    settings.CADASTRE_FEE_RATE_MIN_SAT_PER_KVB = settings.CADASTRE_FEE_RATE_MAX_SAT_PER_KVB = 2_000
+
+    assert send(founded) == 0  # refused once more, and signed anew
+    assert send(founded) == 1
+
+    first, second = AnchorTransaction.objects.filter(anchor__batch=batch).order_by("version")
+    assert read_anchor(bytes(first.raw)).commitment == read_anchor(bytes(second.raw)).commitment
+    assert parse_transaction(bytes(first.raw)).inputs[0].txid == parse_transaction(bytes(second.raw)).inputs[0].txid
+    assert Anchor.objects.get(batch=batch).current == second
+    founded.mine(1)
+    assert Anchor.objects.get(batch=batch).state == Anchor.State.MINED
+
+
+def test_a_reorganisation_makes_a_final_anchor_broadcast_again(
+    devnode: DevnodeProcess, found: Callable[[DevnodeProcess], FoundedRegister]
+):
+    founded = found(devnode)
     batch = seal()
     send(founded)
     first_block, *_ = founded.mine(6)
@@ -131,7 +163,9 @@ def test_a_reorganisation_makes_a_final_anchor_broadcast_again(founded: FoundedR
     assert anchor.state == Anchor.State.FINAL
 
     founded.node.invalidate_block(first_block)
-    follow_chain(node=founded.node, now=NOW)
+    devnode.kill()  # The mempool forgets the anchor, so that the competing block does not have it.
+    devnode.start()
+    founded.mine(1)
 
     anchor.refresh_from_db()
     assert (anchor.state, anchor.height, anchor.block_hash) == (Anchor.State.BROADCAST, None, "")
@@ -159,9 +193,7 @@ def test_a_node_that_forgot_the_mempool_gets_the_anchor_again(
 
 def test_says_when_the_funds_do_not_pay_for_another_anchor(founded: FoundedRegister, settings: Settings):
     batch = seal()
-    founded.register.first_value_sat = 400
-    founded.register.save()
-    batch.register.refresh_from_db()
+    batch.register.first_value_sat = 400  # as if the first output had been worth no more
 
     with pytest.raises(AnchorFundsError, match="400 sat left"):
         anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
@@ -176,14 +208,13 @@ def test_says_when_there_is_no_anchor_key(founded: FoundedRegister, settings: Se
         send(founded)
 
 
-def test_a_refused_transaction_stays_stored_and_is_reported(founded: FoundedRegister, caplog):
+def test_a_refused_transaction_stays_stored_and_is_reported(founded: FoundedRegister, settings: Settings, caplog):
+    settings.CADASTRE_FEE_RATE_MIN_SAT_PER_KVB = settings.CADASTRE_FEE_RATE_MAX_SAT_PER_KVB = 100
     batch = seal()
-    anchor = anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
-    raw = bytearray(get_current(batch).raw)
-    raw[-10] ^= 1
-    AnchorTransaction.objects.filter(id=get_current(batch).id).update(raw=bytes(raw))
 
     assert send(founded) == 0
-    anchor.refresh_from_db()
-    assert anchor.state == Anchor.State.SIGNED
+    assert send(founded) == 0
+
+    assert Anchor.objects.get(batch=batch).state == Anchor.State.SIGNED
+    assert AnchorTransaction.objects.count() == 1  # another version would be the same
     assert "was refused" in caplog.text

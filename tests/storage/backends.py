@@ -1,5 +1,8 @@
 """Storages of blobs that fail or differ in one way."""
 
+from collections.abc import Callable
+from typing import ClassVar
+
 from django.core.files import File
 
 from storage.backends import DirectoryStorage
@@ -18,3 +21,60 @@ class OnAnotherFileSystem(DirectoryStorage):
 
     def _move(self, content: File[bytes], target: object) -> bool:  # noqa: ARG002 - the hook's signature is fixed
         return False
+
+
+class BackendError(Exception):
+    """An error that only this backend knows, as the clients of object stores have."""
+
+
+class CannotOpen(DirectoryStorage):
+    """Answers every opening with an error of its own."""
+
+    def open(self, name: str, mode: str = "rb") -> File[bytes]:
+        """Refuse."""
+        raise BackendError(name, mode)
+
+
+class _Unreadable(File[bytes]):
+    """A file that breaks when it is read."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Fail."""
+        raise BackendError(size)
+
+
+class CannotRead(DirectoryStorage):
+    """Opens files that break when they are read."""
+
+    def open(self, name: str, mode: str = "rb") -> File[bytes]:
+        """Return such a file."""
+        return _Unreadable(super().open(name, mode).file)
+
+
+class _Sizeless(File[bytes]):
+    """A file whose size cannot be told."""
+
+    @property
+    def size(self) -> int:
+        """Fail."""
+        raise BackendError
+
+
+class CannotTellSizes(DirectoryStorage):
+    """Opens files without a size."""
+
+    def open(self, name: str, mode: str = "rb") -> File[bytes]:
+        """Return such a file."""
+        return _Sizeless(super().open(name, mode).file)
+
+
+class RunsBesides(DirectoryStorage):
+    """Lets something else happen right after the bytes have come to their place, once."""
+
+    besides: ClassVar[list[Callable[[], object]]] = []
+
+    def _save(self, name: str, content: File[bytes]) -> str:
+        saved = super()._save(name, content)
+        while self.besides:
+            self.besides.pop()()
+        return saved

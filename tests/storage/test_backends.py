@@ -7,7 +7,7 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 
 from storage.backends import DirectoryStorage
-from storage.services.links import get_storage_name
+from storage.services.uploads import get_storage_name
 
 NAME = get_storage_name(bytes(range(32)))
 

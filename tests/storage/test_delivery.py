@@ -1,15 +1,19 @@
 """Delivery of a blob's bytes, whole or in part."""
 
 import uuid
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from django.core.files.storage import storages
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from storage import delivery
 from storage.delivery import ByteRange, get_etag, open_delivery, parse_range
 from storage.errors import BlobErasedError, BlobNotFoundError, BlobUnavailableError, RangeNotSatisfiableError
+from storage.models import Blob
 from tests.factories.storage import CONTENT, make_blob
 from tests.factories.users import NOW
 
@@ -74,6 +78,12 @@ def test_a_range_names_the_bytes_that_a_slice_would(first: int, last: int, lengt
         assert found.length == len(data[first : last + 1])
 
 
+def read_all(blob: Blob) -> bytes:
+    """Return a blob's bytes as they are delivered, and close the file."""
+    with closing(open_delivery(blob_id=blob.id, byte_range=None).chunks) as chunks:
+        return b"".join(chunks)
+
+
 @pytest.mark.django_db
 def test_delivers_the_whole(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(delivery, "CHUNK_BYTES", 3)
@@ -128,16 +138,37 @@ def test_erased_and_unknown_blobs_are_not_delivered():
 
 @pytest.mark.django_db
 def test_missing_bytes_are_never_passed_off_as_the_whole():
-    blob = make_blob(b"short of it")
+    blob = make_blob()
     path = storages["blobs"].path(blob.storage_name)
     with open(path, "r+b") as stream:  # noqa: PTH123 - Django gives the path as text
         stream.truncate(4)
 
-    opened = open_delivery(blob_id=blob.id, byte_range=None)
-    with pytest.raises(BlobUnavailableError, match="7 bytes"):
-        list(opened.chunks)
-    opened.chunks.close()
+    with pytest.raises(BlobUnavailableError, match=f"4 bytes, not {len(CONTENT)}"):
+        open_delivery(blob_id=blob.id, byte_range=ByteRange(0, 1))
 
     storages["blobs"].delete(blob.storage_name)
     with pytest.raises(BlobUnavailableError):
         open_delivery(blob_id=blob.id, byte_range=None)
+
+
+@pytest.mark.django_db
+def test_a_file_that_ends_while_it_is_served_breaks_off():
+    blob = make_blob()
+    opened = open_delivery(blob_id=blob.id, byte_range=None)
+    with open(storages["blobs"].path(blob.storage_name), "r+b") as stream:  # noqa: PTH123 - Django gives the path as text
+        stream.truncate(3)
+
+    with pytest.raises(BlobUnavailableError, match="7 bytes"):
+        list(opened.chunks)
+    opened.chunks.close()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("backend", ["CannotOpen", "CannotTellSizes", "CannotRead"])
+def test_whatever_a_backend_raises_means_that_the_blob_is_unavailable(settings: Settings, tmp_path: Path, backend: str):
+    options = {"BACKEND": f"tests.storage.backends.{backend}", "OPTIONS": {"location": tmp_path}}
+    settings.STORAGES = {**settings.STORAGES, "blobs": options}
+    blob = make_blob()
+
+    with pytest.raises(BlobUnavailableError):
+        read_all(blob)

@@ -1,5 +1,6 @@
 """Links: an upload becomes a blob once, whatever crashes in between."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,9 +30,11 @@ from storage.errors import (
 from storage.models import Blob, Link, Upload
 from storage.partials import get_partial_path
 from storage.selectors import get_link, list_links
-from storage.services.links import PRICE_MSAT_MAX, complete_upload, get_storage_name
+from storage.services.links import PRICE_MSAT_MAX, complete_upload
+from storage.services.uploads import expire_uploads, get_storage_name
 from tests.factories.storage import CONTENT, MANIFEST, digest, make_blob, make_link, make_upload
 from tests.factories.users import NOW, make_user
+from tests.storage.backends import RunsBesides
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -170,6 +173,80 @@ def test_a_crash_after_the_bytes_were_moved_is_healed_by_repeating(bob: User, se
     link = complete(upload)
 
     assert read_blob(link.blob) == CONTENT
+
+
+def run_besides(settings: Settings, tmp_path: Path, action: Callable[[], object]) -> None:
+    """Let something happen once in the middle of the next completion, as a request or a sweep beside it would."""
+    use_storage(settings, tmp_path, "tests.storage.backends.RunsBesides")
+    RunsBesides.besides.append(action)
+
+
+def test_of_two_equal_requests_at_once_both_get_the_same_link(bob: User, settings: Settings, tmp_path: Path):
+    upload = make_upload(bob, received=len(CONTENT))
+    run_besides(settings, tmp_path, lambda: complete(upload))
+
+    link = complete(upload)
+
+    assert link == Link.objects.get()
+    assert read_blob(link.blob) == CONTENT
+
+
+def test_of_two_different_requests_at_once_one_is_refused(bob: User, settings: Settings, tmp_path: Path):
+    upload = make_upload(bob, received=len(CONTENT))
+    run_besides(settings, tmp_path, lambda: complete(upload, price_msat=7))
+
+    with pytest.raises(UploadCompletedError):
+        complete(upload)
+
+    assert Link.objects.get().price_msat == 7
+
+
+def test_an_upload_that_a_sweep_removes_meanwhile_makes_neither_a_blob_nor_a_link(
+    bob: User, settings: Settings, tmp_path: Path
+):
+    upload = make_upload(bob, received=len(CONTENT))
+    run_besides(settings, tmp_path, lambda: expire_uploads(now=NOW + timedelta(days=8)))
+
+    with pytest.raises(UploadGoneError):
+        complete(upload)
+
+    assert not Blob.objects.exists()
+    assert not storages["blobs"].exists(get_storage_name(digest(CONTENT).sha256))
+
+
+def crash(upload: Upload, settings: Settings, tmp_path: Path) -> None:
+    """Let a completion end right after the bytes were moved."""
+    use_storage(settings, tmp_path, "tests.storage.backends.CrashesAfterSaving")
+    with pytest.raises(KeyboardInterrupt):
+        complete(upload)
+    use_storage(settings, tmp_path, "storage.backends.DirectoryStorage")
+
+
+def test_expiry_removes_the_file_that_a_crash_left_without_a_blob(bob: User, settings: Settings, tmp_path: Path):
+    crash(make_upload(bob, received=len(CONTENT)), settings, tmp_path)
+
+    assert expire_uploads(now=NOW + timedelta(days=8)) == 1
+
+    assert not storages["blobs"].exists(get_storage_name(digest(CONTENT).sha256))
+
+
+def test_expiry_keeps_the_file_of_a_blob(bob: User, settings: Settings, tmp_path: Path):
+    crash(make_upload(bob, received=len(CONTENT)), settings, tmp_path)
+    link = complete(make_upload(make_user("alice"), received=len(CONTENT)))
+
+    assert expire_uploads(now=NOW + timedelta(days=8)) == 1
+
+    assert read_blob(link.blob) == CONTENT
+
+
+def test_expiry_keeps_the_file_that_an_equal_upload_is_about_to_use(bob: User, settings: Settings, tmp_path: Path):
+    crash(make_upload(bob, received=len(CONTENT)), settings, tmp_path)
+    equal = make_upload(make_user("alice"), received=len(CONTENT), now=NOW + timedelta(days=7))
+
+    assert expire_uploads(now=NOW + timedelta(days=8)) == 1
+
+    assert storages["blobs"].exists(get_storage_name(digest(CONTENT).sha256))
+    assert read_blob(complete(equal, now=NOW + timedelta(days=8)).blob) == CONTENT
 
 
 def test_a_storage_that_copies_leaves_no_bytes_behind(bob: User, settings: Settings, tmp_path: Path):

@@ -1,6 +1,7 @@
 """Sign-up."""
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from tests.factories.users import NOW
 from users.errors import AccountRefusedError, UsernameTakenError
@@ -44,3 +45,10 @@ def test_refuses_a_malformed_field(field: str, username: str, email: str):
         create_user(username=username, password=PASSWORD, email=email, now=NOW)
 
     assert list(caught.value.messages) == [field]
+
+
+def test_the_database_itself_refuses_a_name_in_another_case():
+    User.objects.create(username="bob")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.create(username="BOB")

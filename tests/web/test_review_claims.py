@@ -119,7 +119,7 @@ def test_a_reviewer_does_not_decide_their_own_holders_claim(desk: Client, alice:
     page = decide(desk, claim, "approve")
 
     claim.refresh_from_db()
-    assert "Nobody decides a claim of a rights holder that they belong to" in read_text(page)
+    assert "Nobody decides a claim on a work that they uploaded or have a claim on themselves" in read_text(page)
     assert claim.state == Claim.State.SUBMITTED
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import Sum
 
-from chain.follower import get_tip
+from chain.follower import find_tip
 from payouts.models import SettlementWindow
 from payouts.services.following import CONSUMER as PAYOUTS_CONSUMER
 from registry.models import Anchor, Batch, Claim, Record, Register
@@ -42,6 +42,7 @@ class StatusFacts:
     """How far the sweeps have come: heights are None before the first followed block."""
 
     is_founded: bool
+    is_everything_anchored: bool
     oldest_unanchored_seconds: int
     waiting: tuple[Waiting, ...]
     registry_height: int | None
@@ -77,14 +78,16 @@ def get_register_facts() -> RegisterFacts:
 
 def get_status(*, now: datetime) -> StatusFacts:
     """Return how long rows have waited for their sweeps, and how far the chain has been followed."""
-    registry_tip, payouts_tip = get_tip(REGISTRY_CONSUMER), get_tip(PAYOUTS_CONSUMER)
+    registry_tip, payouts_tip = find_tip(REGISTRY_CONSUMER), find_tip(PAYOUTS_CONSUMER)
     in_flight = Anchor.objects.filter(height=None).order_by("changed_at")
     unbatched = Record.objects.filter(batch=None).order_by("registered_at")
     unsigned = Batch.objects.filter(anchor=None).order_by("sealed_at")
     closed = SettlementWindow.objects.filter(state=SettlementWindow.State.CLOSED).order_by("closed_at")
+    oldest_unanchored_at = get_oldest_unanchored_at()
     return StatusFacts(
         is_founded=Register.objects.exists(),
-        oldest_unanchored_seconds=_seconds_since(get_oldest_unanchored_at(), now),
+        is_everything_anchored=oldest_unanchored_at is None,
+        oldest_unanchored_seconds=_seconds_since(oldest_unanchored_at, now),
         waiting=(
             _wait("records for a batch", unbatched.count(), unbatched.values_list("registered_at").first(), now),
             _wait("batches for an anchor", unsigned.count(), unsigned.values_list("sealed_at").first(), now),

@@ -31,7 +31,10 @@ def get_link_view(link_id: UUID, *, now: datetime) -> LinkView:
     link = get_link(link_id)
     try:
         terms = get_terms(link_id=link_id, territory=None, at=now)
-    except (RecordNotReadyError, PolicyNotFoundError):
+    except RecordNotReadyError:
         return LinkView(link=link, record=None, state="", payees=[])
+    except PolicyNotFoundError:
+        record = Record.objects.get(blob_id=link.blob_id)
+        return LinkView(link=link, record=record, state=get_state(record), payees=[])
     record = get_record(terms.record_id)
     return LinkView(link=link, record=record, state=get_state(record), payees=list_payees(terms.lines))

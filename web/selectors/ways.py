@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chain.follower import get_tip
+from chain.follower import find_tip
 from registry.models import Anchor, AnchorTransaction, Batch, Record
 from registry.proof.hashes import sha256
 from registry.proof.headers import Header, display_hash, parse_header
@@ -119,7 +119,7 @@ def _view_block(anchor: Anchor, current: AnchorTransaction) -> BlockView | None:
         return None
     header: Header = parse_header(bytes(current.block_header))
     joined = bytes(current.block_path or b"")
-    tip = get_tip(CONSUMER)
+    tip = find_tip(CONSUMER)
     return BlockView(
         height=anchor.height,
         hash=anchor.block_hash,

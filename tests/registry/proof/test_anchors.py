@@ -7,13 +7,15 @@ from registry.proof import anchors
 from registry.proof.anchors import (
     LINE_BYTES_MAX,
     check_chain,
+    display_outpoint,
+    parse_outpoint,
     read_anchored_batches,
     read_registry,
     write_anchor_line,
     write_registry_line,
 )
 from registry.proof.documents import read_document
-from registry.proof.errors import AnchorChainError, MalformedDocumentError, ProofTooLargeError
+from registry.proof.errors import AnchorChainError, MalformedDocumentError, ProofTooLargeError, UsageError
 from tests.registry.proof.vectors import load
 
 
@@ -91,9 +93,31 @@ def test_refuses_a_batch_that_does_not_continue_the_one_before():
         check_lines(lines, load("proof", "valid-only-leaf")["proof"].encode())
 
 
-def test_refuses_a_proof_whose_place_another_anchor_has():
-    document = json.loads(load("proof", "valid-closed-details")["proof"])
-    document["block"]["height"] += 1
+def test_a_file_from_before_a_reorganisation_may_have_the_anchor_in_another_block():
+    vector = load("anchors", "another-block")
+    lines = vector["anchors"].encode().splitlines(keepends=True)
+    assert json.loads(lines[-1])["block"] != json.loads(vector["proof"])["block"]
 
-    with pytest.raises(AnchorChainError, match="another anchor 1"):
-        check_lines(get_lines(), json.dumps(document).encode())
+    check_lines(lines, vector["proof"].encode())
+
+
+def test_refuses_a_proof_whose_place_another_anchor_has():
+    vector = load("anchors", "another-anchor")
+
+    with pytest.raises(AnchorChainError, match="another anchor 2"):
+        check_lines(vector["anchors"].encode().splitlines(keepends=True), vector["proof"].encode())
+
+
+@pytest.mark.parametrize("vout", [0, 7, 0xFFFFFFFF])
+def test_an_outpoint_is_read_as_it_is_printed(vout: int):
+    outpoint = bytes(range(32)) + vout.to_bytes(4, "little")
+    text = display_outpoint(outpoint)
+
+    assert text == f"{bytes(range(31, -1, -1)).hex()}:{vout}"
+    assert parse_outpoint(text) == parse_outpoint(text.upper()) == outpoint
+
+
+@pytest.mark.parametrize("vout", ["", ":", ":-1", ":4294967296", ":1 ", ":x", "0:1", ":1:1"])
+def test_refuses_what_is_no_outpoint(vout: str):
+    with pytest.raises(UsageError, match="TXID:VOUT"):
+        parse_outpoint("ab" * 32 + vout)

@@ -24,6 +24,7 @@ def files(tmp_path: Path):
         "header": f"--header=117:{headers['117']}",
         "recent": f"--header=17:{headers['17']}",
         "sha256": vector["sha256"],
+        "registry": load("anchors", "known-registry")["registry"],
     }
 
 
@@ -61,10 +62,32 @@ def test_the_anchors_file_makes_a_record_canonical(files: dict[str, str], capsys
     assert main([*arguments, "--anchors", files["anchors"], "--json"]) == 0
 
     text, _, answer = capsys.readouterr().out.partition("{\n")
-    assert "canonical in the registry whose first outpoint is" in text
+    assert f"canonical in the registry {files['registry']}, which the anchors file names: compare it" in text
     claims = json.loads("{" + answer)
     assert (claims["result"], claims["level"], claims["record"]["index"]) == ("valid", "canonical", 2)
-    assert claims["record"]["registry"].endswith(":1")
+    assert (claims["registry"], claims["registry_checked"]) == (files["registry"], False)
+
+
+def test_the_registry_that_is_named_is_checked(files: dict[str, str], capsys: pytest.CaptureFixture[str]):
+    arguments = ["verify", "--digest", files["sha256"], files["proof.json"], files["header"]]
+    arguments += ["--anchors", files["anchors"], "--registry", files["registry"]]
+
+    assert main(arguments) == 0
+    assert main([*arguments, "--json"]) == 0
+
+    text, _, answer = capsys.readouterr().out.partition("{\n")
+    assert f"canonical in the registry {files['registry']}, which you named" in text
+    claims = json.loads("{" + answer)
+    assert (claims["level"], claims["registry"], claims["registry_checked"]) == ("canonical", files["registry"], True)
+
+
+def test_the_anchors_file_of_another_registry_is_invalid(files: dict[str, str], capsys: pytest.CaptureFixture[str]):
+    arguments = ["verify", "--digest", files["sha256"], files["proof.json"], files["header"]]
+
+    assert main([*arguments, "--anchors", files["anchors"], "--registry", f"{files['registry']}0"]) == 1
+
+    printed = capsys.readouterr().out
+    assert printed == "invalid at step 10: The anchors file is another registry's. (RegistryMismatchError)\n"
 
 
 def test_a_node_can_give_the_header(files: dict[str, str], capsys: pytest.CaptureFixture[str]):
@@ -152,6 +175,10 @@ def test_a_file_of_neither_form_is_invalid(files: dict[str, str], capsys: pytest
         ["verify", "file", "no such proof", "header"],
         ["verify", "file", "file.ots", "header", "--anchors", "anchors"],
         ["verify", "file", "proof.json", "header", "--anchors", "no such file"],
+        ["verify", "file", "proof.json", "header", "--anchors", ""],
+        ["verify", "file", "proof.json", "header", "--registry", "registry"],
+        ["verify", "file", "proof.json", "header", "--anchors", "anchors", "--registry", ""],
+        ["verify", "file", "proof.json", "header", "--anchors", "anchors", "--registry", "sha256"],
     ],
 )  # fmt: skip
 def test_wrong_usage_has_its_own_exit_code(

@@ -5,7 +5,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from registry.proof.anchors import Registry, read_registry
+from registry.proof.anchors import Registry, parse_outpoint, read_registry
 from registry.proof.claims import Claims, describe_document, describe_timestamp
 from registry.proof.documents import read_document
 from registry.proof.headers import parse_header
@@ -35,11 +35,12 @@ def prove_document(vector: dict[str, Any], data: bytes) -> Claims:
     document = read_document(data)
     verify_document(document, subject=bytes.fromhex(vector["sha256"]), headers=headers)
     registry: Registry | None = None
+    known = parse_outpoint(vector["registry"]) if "registry" in vector else None
     if "anchors" in vector:
         stream = BytesIO(vector["anchors"].encode())
         registry = read_registry(stream)
-        verify_canonical(document, registry=registry, anchors=stream, headers=headers)
-    return describe_document(document, headers=headers, registry=registry)
+        verify_canonical(document, registry=registry, anchors=stream, headers=headers, known_outpoint=known)
+    return describe_document(document, headers=headers, registry=registry, is_registry_checked=known is not None)
 
 
 def prove_timestamp(vector: dict[str, Any], data: bytes) -> Claims:

@@ -10,7 +10,7 @@ from database.append_only import MakeAppendOnly
 class Migration(migrations.Migration):
     """Triggers on six tables."""
 
-    dependencies: ClassVar = [("payouts", "0002_initial")]
+    dependencies: ClassVar = [("payouts", "0001_initial")]
 
     operations: ClassVar = [
         MakeAppendOnly(
@@ -85,6 +85,6 @@ class Migration(migrations.Migration):
                 "record_id",
                 "made_at",
             ],
-            unique_columns=["id", "record_id"],
+            unique_columns=["id", "record_id", ("account_id", "number")],
         ),
     ]
