@@ -61,18 +61,16 @@ def charge_transfer(
     A payer's repeats within CADASTRE_ENTITLEMENT_SECONDS are free, so a double click pays once, as long as the bytes
     that are requested fit into what the entitlement allows; `requested_bytes` is None for the whole blob. They count as
     served at once, so that requests side by side cannot get more; close_transfer gives back what was not sent.
-    `price_max_msat` is the most that the payer agreed to, None for any price; `nonce_sha256` is 32 bytes.
-    Raises PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more than agreed,
+    `price_max_msat` is the most that the payer agreed to, None for any price; `nonce_sha256` is 32 bytes. Raises PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more than agreed,
     BalanceFrozenError if the payer's balance is frozen, and what get_terms raises.
     """
     terms = get_terms(link_id=link_id, territory=territory, at=now)
-    reserved_bytes = terms.length if requested_bytes is None else requested_bytes
+    reserved_bytes = requested_bytes or terms.length
     with transaction.atomic(durable=True):
         reason, entitlement = _find_reason(payer=payer, terms=terms, reserved_bytes=reserved_bytes, now=now)
         amount_msat = 0
         if reason == Reason.PRICE:
-            amount_msat = terms.price_msat
-            _take_price(payer=payer, terms=terms, price_max_msat=price_max_msat)
+            amount_msat = _take_price(payer=payer, terms=terms, price_max_msat=price_max_msat)
         microtransaction = Microtransaction.objects.create(
             payer_id=None if payer is None else payer.id,
             link_id=terms.link_id,
@@ -89,15 +87,14 @@ def charge_transfer(
         )
         if reason == Reason.PRICE:
             entitlement = _entitle(microtransaction, length=terms.length)
-        if entitlement is not None:
-            Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") + reserved_bytes)
+        _reserve(entitlement, reserved_bytes)
     return Charge(
         transfer_id=microtransaction.id,
         amount_msat=amount_msat,
         reason=reason,
         terms=terms,
-        entitlement_id=None if entitlement is None else entitlement.id,
-        reserved_bytes=0 if entitlement is None else reserved_bytes,
+        entitlement_id=entitlement.id if entitlement else None,
+        reserved_bytes=reserved_bytes if entitlement else 0,
     )
 
 
@@ -185,19 +182,26 @@ def _find_reason(
     return (Reason.PRICE, None) if entitlement is None else (Reason.ENTITLED, entitlement)
 
 
-def _take_price(*, payer: User | None, terms: Terms, price_max_msat: int | None) -> None:
-    """Take the price from the payer's balance: a step that changes nothing unless the balance covers it."""
+def _take_price(*, payer: User | None, terms: Terms, price_max_msat: int | None) -> int:
+    """Take the price from the payer's balance and return it: a step that changes nothing unless it is covered."""
     require_transaction()
     price_msat = terms.price_msat
     if price_max_msat is not None and price_msat > price_max_msat:
         raise PriceAboveMaxError(price_msat=price_msat, price_max_msat=price_max_msat)
     funded = Balance.objects.filter(user=payer, frozen_at=None, balance_msat__gte=price_msat)
     if funded.update(balance_msat=F("balance_msat") - price_msat) == 1:
-        return
+        return price_msat
     balance = Balance.objects.filter(user=payer).first()
     if balance is not None and balance.frozen_at is not None:
         raise BalanceFrozenError
     raise PaymentRequiredError(terms=terms, balance_msat=0 if balance is None else balance.balance_msat)
+
+
+def _reserve(entitlement: Entitlement | None, reserved_bytes: int) -> None:
+    """Count bytes as served before they are: a step under the lock of the payer's balance."""
+    require_transaction()
+    if entitlement is not None:
+        Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") + reserved_bytes)
 
 
 def _entitle(paid: Microtransaction, *, length: int) -> Entitlement:

@@ -14,7 +14,7 @@ from hypothesis.extra.django import TestCase
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
-from payouts.errors import TreeMismatchError, WindowStateError
+from payouts.errors import WindowStateError
 from payouts.models import Carry, JournalEntry, LedgerAccount, SettlementLine, SettlementWindow, Statement
 from payouts.rules.sumtree import EMPTY_ROOT, build_root, check_inclusion, prove_inclusion
 from payouts.selectors.ledger import get_balance, get_balances_by_kind
@@ -36,11 +36,9 @@ from tests.factories.payouts import (
     make_account,
     make_holder,
     make_link,
-    make_microtransaction,
     make_user,
     start_shares,
 )
-from tests.payouts.threads import run_together
 from users.models import User
 
 Kind = LedgerAccount.Kind
@@ -365,54 +363,3 @@ def test_an_account_is_stated_again_only_when_it_has_new_lines(
     assert [statement.account.user for statement in make_statements(now=NOW + 2 * HOUR)] == [links[0].owner]
     with django_assert_max_num_queries(2):
         assert make_statements(now=NOW + 2 * HOUR) == []
-
-
-@pytest.mark.django_db
-def test_a_closed_window_that_changes_while_it_is_hashed_is_not_settled(carol: User, bob: User):
-    buy(carol, make_link(owner=bob, price_msat=1_000), at=NOW)
-    window = close_window(now=NOW + HOUR)
-    assert window is not None
-    forged: list[int] = []
-
-    def forge(execute: Callable[..., object], sql: str, *rest: object) -> object:
-        """Add a row once the leaves were read, as no charge can."""
-        if sql.startswith('UPDATE "payouts_settlementwindow"') and not forged:
-            forged.append(1)
-            make_microtransaction(window=window.number, amount_msat=5)
-        return execute(sql, *rest)
-
-    with connection.execute_wrapper(forge), pytest.raises(TreeMismatchError, match="1000 msat, but sums of 2 and 1005"):
-        settle_window(number=window.number, now=NOW + HOUR)
-    window.refresh_from_db()
-    assert (window.state, SettlementLine.objects.count()) == (State.CLOSED, 0)
-
-
-@pytest.mark.django_db
-def test_leaves_are_hashed_before_the_transaction(carol: User, bob: User):
-    buy(carol, make_link(owner=bob, price_msat=1_000), at=NOW)
-    window = close_window(now=NOW + HOUR)
-    assert window is not None
-    depths: list[int] = []
-
-    def watch(execute: Callable[..., object], sql: str, *rest: object) -> object:
-        if 'FROM "payouts_microtransaction"' in sql and "SUM(" not in sql:
-            depths.append(len(connection.savepoint_ids))
-        return execute(sql, *rest)
-
-    outside = len(connection.savepoint_ids)
-    with connection.execute_wrapper(watch):
-        settle_window(number=window.number, now=NOW + HOUR)
-    assert depths == [outside]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_workers_settle_a_window_once():
-    carol, bob = make_user("carol"), make_user("bob")
-    fund_reader(carol, 1_000)
-    buy(carol, make_link(owner=bob, price_msat=1_000), at=NOW)
-    close_window(now=NOW + HOUR)
-    settled: list[list[int]] = []
-    errors = run_together([lambda: settled.append(settle_windows(now=NOW + HOUR))] * 3)
-    assert errors == []
-    assert sorted(settled) == [[], [], [0]]
-    assert held(Kind.PAYABLE, user_id=bob.id) == 900
