@@ -8,6 +8,7 @@ from client.runs import Run
 
 HELP = "Sign in: store a token for this server and make it the default."
 SCOPES = ("storage:write", "payments:write", "account:read")
+OTHER_SCOPES = ("rights:write", "payouts:write")
 TOKEN_NAME = "cadastre command"  # noqa: S105 - what the token is listed as, not the token
 
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scope",
         action="append",
         metavar="SCOPE",
-        choices=[*SCOPES, "rights:write"],
+        choices=[*SCOPES, *OTHER_SCOPES],
         help=f"what the token may do; repeatable (default: {', '.join(SCOPES)})",
     )
 

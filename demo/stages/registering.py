@@ -66,7 +66,8 @@ class Registering:
         """Go through the stage's steps."""
         self._report.stage("A", "put, record, batch, anchor, final, proof, both verifiers")
         with self._report.step("Bob signs up, and uploads files with `cadastre put`"):
-            self.bob.sign_up()
+            # Naming where he is paid takes a scope that the command does not ask for by itself.
+            self.bob.sign_up("storage:write", "payments:write", "account:read", "payouts:write")
             for name in SMALL_FILES:
                 # A copy, so that nobody edits it while the demo compares.
                 copied = shutil.copy(CHECKOUT / name, self._work)

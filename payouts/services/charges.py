@@ -58,10 +58,10 @@ def charge_transfer(
 ) -> Charge:
     """Charge one transfer of a link to a payer, or to nobody where it is free, and commit before the first byte.
 
-    A payer's repeats within CADASTRE_ENTITLEMENT_SECONDS are free, so a double click pays once, as long as the bytes
-    that are requested fit into what the entitlement allows; `requested_bytes` is None for the whole blob. They count as
-    served at once, so that requests side by side cannot get more; close_transfer gives back what was not sent.
-    `price_max_msat` is the most that the payer agreed to, None for any price; `nonce_sha256` is 32 bytes. Raises PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more than agreed,
+    A payer's repeats within CADASTRE_ENTITLEMENT_SECONDS are free while the requested bytes (None: the whole blob) fit
+    into what the entitlement allows, so a double click pays once. They count as served until close_transfer gives back
+    what was not sent. `price_max_msat` is the most that was agreed to, None for any; `nonce_sha256` is 32 bytes. Raises
+    PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more than agreed,
     BalanceFrozenError if the payer's balance is frozen, and what get_terms raises.
     """
     terms = get_terms(link_id=link_id, territory=territory, at=now)
@@ -85,8 +85,7 @@ def charge_transfer(
             nonce_sha256=NO_NONCE if nonce_sha256 is None else nonce_sha256,
             created_at=now,
         )
-        if reason == Reason.PRICE:
-            entitlement = _entitle(microtransaction, length=terms.length)
+        entitlement = entitlement or _entitle(microtransaction, length=terms.length)
         _reserve(entitlement, reserved_bytes)
     return Charge(
         transfer_id=microtransaction.id,
@@ -204,8 +203,10 @@ def _reserve(entitlement: Entitlement | None, reserved_bytes: int) -> None:
         Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") + reserved_bytes)
 
 
-def _entitle(paid: Microtransaction, *, length: int) -> Entitlement:
-    """Give the payer the right to repeat a transfer: a step under the lock of the payer's balance."""
+def _entitle(paid: Microtransaction, *, length: int) -> Entitlement | None:
+    """Give whoever paid a price the right to repeat the transfer: a step under the lock of the payer's balance."""
+    if paid.reason != Reason.PRICE:
+        return None
     assert paid.payer_id is not None, "only a payer pays"
     earlier = Entitlement.objects.filter(payer_id=paid.payer_id, link_id=paid.link_id)
     return Entitlement.objects.create(
