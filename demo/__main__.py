@@ -2,8 +2,10 @@
 
 import fcntl
 import shutil
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 from demo.processes import CHECKOUT, ProcessFailedError
 from demo.report import Report
@@ -24,6 +26,7 @@ SETTINGS = {
 
 def main() -> int:
     """Run the demo and return its exit status."""
+    signal.signal(signal.SIGTERM, interrupt)
     DATA.parent.mkdir(exist_ok=True)
     with (DATA.parent / "demo.lock").open("w") as lock:
         try:
@@ -63,6 +66,11 @@ def run(data: Path) -> int:
         return 1
     report.finish()
     return 0
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does: every process is stopped on the way out."""
+    raise KeyboardInterrupt
 
 
 def start(system: System, report: Report) -> None:

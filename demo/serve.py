@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 import time
-from types import FrameType
 
+from demo.__main__ import interrupt
 from demo.processes import CHECKOUT, ProcessFailedError
 from demo.system import System
 
@@ -19,7 +19,7 @@ ADMIN = "admin"
 
 def main() -> int:
     """Start everything, mine a block every few seconds, and stop everything at Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     system = System(data=DATA, web_port=WEB_PORT, node_port=NODE_PORT, settings=SETTINGS)
     try:
         start(system)
@@ -51,10 +51,6 @@ def start(system: System) -> None:
     if not password:
         print(f"       (set CADASTRE_ADMIN_PASSWORD to make the user {ADMIN!r}, or run `manage.py createsuperuser`)")
     print(f"API:   {system.url}/api/docs\nnode:  {system.node_url} (a block every {BLOCK_SECONDS} s)", flush=True)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
