@@ -1,15 +1,16 @@
 """Blocks, one event at a time, for consumers that keep their cursor together with the effects.
 
-A consumer asks `next_event` (network, no transaction) and then, in one transaction, applies the event's
-effects and calls `advance`. So each block's effects are applied exactly once, and undone exactly once if the
-chain leaves it.
+`follow` asks `next_event` (network, no transaction) and then, in one transaction, calls `advance` and lets the consumer
+apply the event's effects. So each block's effects are applied exactly once, and undone exactly once if the chain leaves
+it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from chain.errors import NetworkError, NodeBehindError, NodeRejectedError, StaleEventError
 from chain.models import FollowedBlock
@@ -19,6 +20,8 @@ from chain.transactions import Block, parse_block
 from database.transactions import require_transaction
 
 _RPC_INVALID_PARAMETER = -8
+EVENTS_MAX = 2_000
+"""Events of one call to follow, so that a worker that catches up is not busy for hours."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,25 @@ class BlockEvent:
     height: int
     hash: str
     block: Block | None
+
+
+def follow(*, node: NodeClient, consumer: str, apply: Callable[[BlockEvent], None], limit: int = EVENTS_MAX) -> int:
+    """Apply what happened to the chain since the last call: each event and its cursor in one transaction.
+
+    Returns how many events were applied, at most `limit`; another worker that is ahead ends the call.
+    Raises what next_event raises.
+    """
+    for applied in range(limit):
+        event = next_event(node=node, consumer=consumer, start_height=settings.CADASTRE_CHAIN_START_HEIGHT)
+        if event is None:
+            return applied
+        try:
+            with transaction.atomic(durable=True):
+                advance(consumer=consumer, event=event)
+                apply(event)
+        except StaleEventError:
+            return applied
+    return limit
 
 
 def next_event(*, node: NodeClient, consumer: str, start_height: int) -> BlockEvent | None:

@@ -8,11 +8,9 @@ from datetime import datetime
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Max, Q
 
-from chain.errors import StaleEventError
-from chain.follower import BlockEvent, advance, next_event
+from chain.follower import BlockEvent, follow
 from chain.node import NodeClient
 from chain.transactions import Block, Output, Transaction
 from database.transactions import require_transaction
@@ -37,23 +35,13 @@ State = WalletCoin.State
 T = TypeVar("T")
 
 
-def follow_chain(*, node: NodeClient, now: datetime, limit: int = 2_000) -> int:
-    """Apply the blocks that came or went since the last call, and return how many there were, at most `limit`.
+def follow_chain(*, node: NodeClient, now: datetime) -> int:
+    """Apply the blocks that came or went since the last call, and return how many there were.
 
-    Another worker that is ahead ends the call. Raises NodeUnavailableError if the node does not answer, NetworkError if
-    it runs another network, WalletKeyMissingError if the wallet has no public key.
+    Raises NodeUnavailableError if the node does not answer, NetworkError if it runs another network,
+    WalletKeyMissingError if the wallet has no public key.
     """
-    for applied in range(limit):
-        event = next_event(node=node, consumer=CONSUMER, start_height=settings.CADASTRE_CHAIN_START_HEIGHT)
-        if event is None:
-            return applied
-        try:
-            with transaction.atomic(durable=True):
-                advance(consumer=CONSUMER, event=event)
-                apply_event(event=event, now=now)
-        except StaleEventError:
-            return applied
-    return limit
+    return follow(node=node, consumer=CONSUMER, apply=lambda event: apply_event(event=event, now=now))
 
 
 def apply_event(*, event: BlockEvent, now: datetime) -> None:

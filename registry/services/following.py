@@ -3,10 +3,8 @@
 from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
 
-from chain.errors import StaleEventError
-from chain.follower import BlockEvent, advance, next_event
+from chain.follower import BlockEvent, follow
 from chain.node import NodeClient
 from chain.transactions import Block
 from database.transactions import require_transaction
@@ -15,23 +13,12 @@ from registry.proof.merkle import block_merkle_path
 from registry.services.batches import CONSUMER
 
 
-def follow_chain(*, node: NodeClient, now: datetime, limit: int = 2_000) -> int:
-    """Apply the blocks that came or went since the last call, each with its cursor in one transaction.
+def follow_chain(*, node: NodeClient, now: datetime) -> int:
+    """Apply the blocks that came or went since the last call, and return how many there were.
 
-    Returns how many events were applied, at most `limit`; another worker that is ahead ends the call.
     Raises NodeUnavailableError if the node does not answer, NetworkError if it runs another network.
     """
-    for applied in range(limit):
-        event = next_event(node=node, consumer=CONSUMER, start_height=settings.CADASTRE_CHAIN_START_HEIGHT)
-        if event is None:
-            return applied
-        try:
-            with transaction.atomic(durable=True):
-                advance(consumer=CONSUMER, event=event)
-                apply_event(event=event, now=now)
-        except StaleEventError:
-            return applied
-    return limit
+    return follow(node=node, consumer=CONSUMER, apply=lambda event: apply_event(event=event, now=now))
 
 
 def apply_event(*, event: BlockEvent, now: datetime) -> None:

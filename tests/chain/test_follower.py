@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 from pytest_django.fixtures import Settings
 
+from chain import follower
 from chain.errors import BlockNotFollowedError, NetworkError, NodeBehindError, StaleEventError
 from chain.follower import BlockEvent, advance, find_tip, next_event
 from chain.models import FollowedBlock
@@ -238,3 +239,27 @@ def test_finds_the_hash_of_a_followed_height(devnode: DevnodeProcess, wallet: Mi
     assert get_block_hash_at(CONSUMER, 1) == hashes[0]
     with pytest.raises(BlockNotFollowedError):
         get_block_hash_at(CONSUMER, 0)
+
+
+def test_following_stops_at_its_limit_and_goes_on_later(devnode: DevnodeProcess):
+    MiningWallet(devnode.client).mine(5)
+    heights: list[int] = []
+
+    counts = [
+        follower.follow(
+            node=devnode.client, consumer=CONSUMER, apply=lambda event: heights.append(event.height), limit=4
+        )
+        for _ in range(3)
+    ]
+
+    assert counts == [4, 2, 0]
+    assert heights == [0, 1, 2, 3, 4, 5]
+
+
+def test_an_effect_that_fails_leaves_the_cursor_where_it_was(devnode: DevnodeProcess):
+    def fail(event: BlockEvent) -> None:
+        raise RuntimeError(event.hash)
+
+    with pytest.raises(RuntimeError):
+        follower.follow(node=devnode.client, consumer=CONSUMER, apply=fail)
+    assert find_tip(CONSUMER) is None

@@ -65,12 +65,6 @@ def test_following_twice_credits_once(devnode: DevnodeProcess, settings: Setting
 
 
 @pytest.mark.django_db
-def test_following_stops_at_its_limit_and_goes_on_later(devnode: DevnodeProcess):
-    MiningWallet(devnode.client).mine(5)
-    assert [follow_chain(node=devnode.client, now=NOW, limit=4) for _ in range(3)] == [4, 2, 0]
-
-
-@pytest.mark.django_db
 def test_a_worker_that_another_one_overtook_leaves_the_rest_to_it(devnode: DevnodeProcess, settings: Settings):
     """The cursor moves between asking for an event and applying it, as a second worker would move it."""
 
