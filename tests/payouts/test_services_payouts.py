@@ -1,9 +1,12 @@
 """Payout batches before they are signed: who is paid, when, and who allows it."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
@@ -213,6 +216,36 @@ def test_a_batch_is_as_large_as_one_transaction_can_pay(settings: Settings, monk
     assert 5_000 < batch.payouts.get(account=small).amount_sat < 6_000
     assert held(least) == 1_000_000
     assert held(small) == 9_000_000 - 1_000 * batch.payouts.get(account=small).amount_sat
+
+
+def test_many_coins_are_no_limit_for_what_the_largest_of_them_pay(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(coins, "INPUTS_MAX", 2)
+    settings.CADASTRE_FEE_RATE_MAX_SAT_PER_KVB = 1_000
+    for value_sat in (9_000, 8_000, 7_000):
+        make_coin(value_sat=value_sat, state=WalletCoin.State.CREDITED)
+    accounts = [owe_holder(amount_msat) for amount_msat in (5_000_000, 4_000_000)]
+    batch = make_payout_batch(now=NOW)
+    assert batch is not None
+    assert batch.total_sat == 9_000
+    assert [held(account) for account in accounts] == [0, 0]
+
+
+def test_a_worker_that_another_one_overtook_makes_no_second_batch():
+    """Another worker's batch appears between adding up and taking the lock, as it would without the second look."""
+    owe_holder(2_000_000)
+    others: list[PayoutBatch] = []
+    is_overtaken = False
+
+    def overtake(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal is_overtaken
+        if not is_overtaken and "payouts_ledgeraccount" in sql and "IN_TRANSIT" in str(params):
+            is_overtaken = True
+            others.append(make_batch(state=State.APPROVED))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(overtake):
+        assert make_payout_batch(now=NOW) is None
+    assert list(PayoutBatch.objects.all()) == others
 
 
 def test_a_wallet_whose_coins_are_all_too_small_pays_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch):

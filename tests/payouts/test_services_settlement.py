@@ -25,7 +25,7 @@ from payouts.services.settlement import (
     settle_window,
     settle_windows,
 )
-from payouts.services.statements import make_statements
+from payouts.services.statements import make_statement, make_statements
 from payouts.services.windows import close_window
 from registry.models import Record, SplitLine, SplitPolicy
 from storage.models import Link
@@ -305,6 +305,8 @@ def test_statements_continue_where_the_last_one_ended(carol: User, bob: User):
     settle(NOW + HOUR)
     (first,) = make_statements(now=NOW + HOUR)
     assert make_statements(now=NOW + HOUR) == []
+    # As for a worker that another one overtook after both had seen that a statement was due.
+    assert make_statement(account=first.account, last_window=first.last_window, now=NOW + HOUR) is None
     for hour in (1, 2):
         buy(carol, link, at=NOW + hour * HOUR)
         settle(NOW + (hour + 1) * HOUR)
