@@ -44,7 +44,8 @@ def test_other_pools_and_brokers_start(url: str, pool: str, settings: Settings):
 
 
 def test_the_embedded_broker_delivers_once_and_keeps_nothing_delivered(tmp_path: Path):
-    sender = Celery("sender", broker=f"embedded+sqlite:///{tmp_path}/broker.sqlite3")
+    # Unless told not to, a new application becomes the one that every later test of this process takes for ours.
+    sender = Celery("sender", broker=f"embedded+sqlite:///{tmp_path}/broker.sqlite3", set_as_current=False)
     sender.conf.task_default_queue = "queue"
     sender.send_task("first")
     with Connection(sender.conf.broker_url) as connection, connection.SimpleQueue("queue") as queue:

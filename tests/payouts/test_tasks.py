@@ -3,12 +3,12 @@
 import logging
 
 import pytest
-from celery import current_app
 from django.core.management import call_command
 from pytest_django.fixtures import Settings
 
 from chain.errors import NodeUnavailableError
 from chain.follower import advance, next_event
+from config.celery import app
 from payouts import tasks
 from payouts.models import JournalEntry, LedgerAccount, PayoutBatch, SettlementWindow
 from payouts.rules.replay import replay_ledger
@@ -34,8 +34,8 @@ DATABASE_SWEEPS = (
 
 
 def test_every_sweep_has_the_name_that_the_schedule_knows():
-    assert set(current_app.tasks) >= NAMES
-    scheduled = {entry["task"] for entry in current_app.conf.beat_schedule.values()}
+    assert set(app.tasks) >= NAMES
+    scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}
     assert {name for name in scheduled if name.startswith("payouts.")} == NAMES
 
 
