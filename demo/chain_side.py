@@ -61,4 +61,5 @@ def get_transaction(node: Node, txid: str) -> Any:
 
 def to_sat(output: dict[str, Any]) -> int:
     """Return the value of a described output in sat."""
-    return round(output["value"] * SAT_PER_COIN)
+    value: float = output["value"]
+    return round(value * SAT_PER_COIN)
