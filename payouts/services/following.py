@@ -82,10 +82,19 @@ def _find_deposits(*, block: Block, now: datetime) -> None:
 
 
 def _derive_upcoming() -> dict[bytes, int]:
-    """Return the scripts of the next addresses that nobody was given yet, with their indexes."""
+    """Return the scripts of addresses that nobody was given, as far as they are watched, with their indexes.
+
+    These are the next ones, and those around a coin that is nobody's: what precedes such a coin is never handed out
+    any more, but whoever was given it before the database was restored may still pay there.
+    """
     last = DepositAddress.objects.aggregate(last=Max("index"))["last"]
     first = 0 if last is None else last + 1
-    return {derive_script(branch=DEPOSIT_BRANCH, index=index): index for index in range(first, first + LOOK_AHEAD)}
+    watched = set(range(first, first + LOOK_AHEAD))
+    # Such coins stay as they are for ever; by their states they are found without reading all coins.
+    unknown = WalletCoin.objects.filter(state__in=[State.SEEN, State.UNDONE], kind=Kind.UNKNOWN).order_by()
+    for index in unknown.values_list("index", flat=True).distinct():
+        watched.update(range(max(0, index - LOOK_AHEAD), index + LOOK_AHEAD + 1))
+    return {derive_script(branch=DEPOSIT_BRANCH, index=index): index for index in watched}
 
 
 def _note_coin(

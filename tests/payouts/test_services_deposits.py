@@ -19,7 +19,7 @@ from payouts.services.charges import charge_transfer
 from payouts.services.deposits import issue_deposit_address
 from payouts.services.following import apply_event
 from payouts.services.wallet_keys import derive_key
-from tests.factories.payouts import NOW, WALLET, get_balance_msat, make_link, make_user
+from tests.factories.payouts import NOW, WALLET, get_balance_msat, make_coin, make_link, make_user
 from tests.payouts.threads import run_together
 from users.models import User
 
@@ -76,6 +76,40 @@ def test_every_address_is_new_and_derived_from_the_public_key(carol: User):
     assert (first.index, second.index) == (0, 1)
     assert bytes(second.script) == WALLET.derive_script(0, 1)
     assert second.address == WALLET.derive_key(0, 1).address(REGTEST)
+
+
+def test_an_address_that_was_paid_before_it_was_handed_out_is_nobodys(carol: User):
+    """As after an older copy of the database was restored."""
+    connect(1, pay(WALLET.derive_script(0, 0), 700))
+    address = issue_deposit_address(user=carol, now=NOW)
+    assert address.index == 1
+    connect(2, pay(bytes(address.script), 300, lock_time=1))
+    connect(9)
+    assert get_balance_msat(carol) == 300_000
+    assert sorted(WalletCoin.objects.values_list("kind", "index")) == [("DEPOSIT", 1), ("UNKNOWN", 0)]
+
+
+def test_the_address_after_the_last_one_that_was_handed_out_or_paid_is_next(carol: User):
+    assert issue_deposit_address(user=carol, now=NOW).index == 0
+    connect(1, pay(WALLET.derive_script(0, 5), 700))
+    assert issue_deposit_address(user=carol, now=NOW).index == 6
+    assert issue_deposit_address(user=carol, now=NOW).index == 7
+
+
+def test_our_own_change_takes_no_deposit_address(carol: User):
+    make_coin(value_sat=700, index=9, kind=WalletCoin.Kind.CHANGE, is_internal=True)
+    assert issue_deposit_address(user=carol, now=NOW).index == 0
+
+
+def test_addresses_that_were_passed_over_are_watched_on(carol: User):
+    connect(1, pay(WALLET.derive_script(0, 19), 700))
+    connect(2, pay(WALLET.derive_script(0, 38), 700, lock_time=1))
+    assert issue_deposit_address(user=carol, now=NOW).index == 39
+    connect(3, *(pay(WALLET.derive_script(0, index), 700, lock_time=2 + index) for index in (0, 18, 20, 37, 39, 59)))
+    coins = WalletCoin.objects.filter(height=3).order_by("index")
+    assert [(coin.index, coin.kind) for coin in coins] == [
+        (0, "UNKNOWN"), (18, "UNKNOWN"), (20, "UNKNOWN"), (37, "UNKNOWN"), (39, "DEPOSIT"), (59, "UNKNOWN"),
+    ]  # fmt: skip
 
 
 @pytest.mark.django_db(transaction=True)
