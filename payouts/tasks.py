@@ -69,7 +69,7 @@ def make_payouts_task() -> None:
     max_retries=3,
 )
 def send_payouts_task() -> None:
-    """Sign and send payout batches."""
+    """Send payout batches, and sign and send those that are approved."""
     try:
         advance_payouts(node=get_node(), now=timezone.now())
     except (InsufficientCoinsError, WalletKeyMissingError) as error:

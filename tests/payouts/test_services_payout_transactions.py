@@ -255,6 +255,57 @@ def test_an_unknown_batch_is_offered_again_as_the_same_bytes(market: Market, bat
     assert PayoutBatch.objects.get().txid == signed.txid
 
 
+def forget_mempool(devnode: DevnodeProcess) -> None:
+    """Let the node lose its unconfirmed transactions, as another node in its place would have none."""
+    devnode.kill()
+    devnode.start()
+
+
+def test_a_lost_batch_is_offered_again_though_the_next_one_cannot_be_covered(
+    market: Market, batch: PayoutBatch, devnode: DevnodeProcess
+):
+    """Only the lost batch's change covers the next one."""
+    sign(market, batch)
+    send(market, batch)
+    WalletCoin.objects.filter(spent_by=None).update(spent_txid="ab" * 32)
+    following = make_batch(state=State.APPROVED, total_sat=1_000)
+    forget_mempool(devnode)
+    with pytest.raises(InsufficientCoinsError):
+        advance_payouts(node=market.node, now=NOW)
+    batch.refresh_from_db()
+    assert market.node.get_mempool_entry(str(batch.txid)) is not None
+    market.mine(3)
+    assert advance_payouts(node=market.node, now=NOW) == 1
+    following.refresh_from_db()
+    assert following.state == State.BROADCAST
+    assert following.inputs.get().txid == batch.txid
+
+
+def test_a_batch_that_cannot_be_covered_keeps_no_other_from_being_signed_and_sent(market: Market, batch: PayoutBatch):
+    early, late = NOW - DAY, NOW + 2 * DAY
+    for created_at in (early, late):
+        make_batch(state=State.APPROVED, total_sat=10**9, created_at=created_at)
+    with pytest.raises(InsufficientCoinsError):
+        advance_payouts(node=market.node, now=NOW)
+    batch.refresh_from_db()
+    assert batch.state == State.BROADCAST
+    assert market.node.get_mempool_entry(str(batch.txid)) is not None
+
+
+def test_a_machine_without_the_private_key_sends_what_another_one_signed(
+    market: Market, batch: PayoutBatch, settings: Settings
+):
+    signed = sign(market, batch)
+    settings.CADASTRE_PAYOUT_XPRV = ""
+    waiting = make_batch(state=State.APPROVED, total_sat=1_000)
+    with pytest.raises(WalletKeyMissingError):
+        advance_payouts(node=market.node, now=NOW)
+    batch.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (batch.state, waiting.state) == (State.BROADCAST, State.APPROVED)
+    assert market.node.get_raw_transaction(str(signed.txid)) == bytes(signed.raw or b"")
+
+
 def test_a_batch_that_another_worker_moved_on_keeps_no_other_from_its_turn(
     market: Market, batch: PayoutBatch, devnode: DevnodeProcess
 ):
