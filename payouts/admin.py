@@ -158,8 +158,8 @@ class WalletCoinAdmin(ReadOnlyAdmin[WalletCoin]):
     list_display = ["txid", "vout", "kind", "state", "value_sat", "height", "deposit_address", "spent_txid"]
     list_filter = ["kind", "state"]
     list_select_related = ["deposit_address"]
-    search_fields = ["=txid", "=deposit_address__address", "=spent_txid"]
-    exclude = ["script"]
+    search_fields = ["=txid", "=deposit_address__address", "=spent_txid", "=conflict_txid"]
+    exclude = ["script", "parent_inputs"]
 
 
 @admin.register(PayoutAddress)

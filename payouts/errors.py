@@ -78,6 +78,10 @@ class PayoutBatchStateError(PayoutsError):
     """The payout batch is not in the state that this needs."""
 
 
+class ConflictProofError(PayoutsError):
+    """This does not prove that the payout batch can never be mined."""
+
+
 class SelfApprovalError(PayoutsError):
     """Whoever proposed a payout batch cannot approve it."""
 

@@ -16,6 +16,7 @@ from chain.transactions import Block, Output, Transaction
 from database.transactions import require_transaction
 from payouts.models import DepositAddress, WalletCoin
 from payouts.services.batch_states import fail_conflicted_batches, mine_batches, pay_final_batches, unmine_batches
+from payouts.services.conflicts import forget_conflicts, note_conflicts, pack_inputs
 from payouts.services.deposits import credit_coin, undo_coin
 from payouts.services.wallet_keys import DEPOSIT_BRANCH, derive_script
 
@@ -129,6 +130,7 @@ def _note_coin(
             "deposit_address": address,
             "height": block.height,
             "block_hash": block.hash,
+            "parent_inputs": pack_inputs(paying),
             "is_coinbase": paying.is_coinbase,
             "seen_at": now,
         },
@@ -136,7 +138,7 @@ def _note_coin(
 
 
 def _notice_spends(*, block: Block) -> None:
-    """Note which of the wallet's coins this block spends, whoever spends them."""
+    """Note which of the wallet's coins this block spends, whoever spends them, and which it makes impossible."""
     spenders = {(spent.txid, spent.vout): spending.txid for spending in block.transactions for spent in spending.inputs}
     for chunk in _chunks(sorted({txid for txid, _ in spenders})):
         for coin in WalletCoin.objects.filter(txid__in=chunk):
@@ -144,6 +146,7 @@ def _notice_spends(*, block: Block) -> None:
             if spender is not None:
                 coin.spent_txid, coin.spent_height = spender, block.height
                 coin.save(update_fields=["spent_txid", "spent_height"])
+    note_conflicts(spenders=spenders, height=block.height)
 
 
 def _credit_mature_coins(*, tip_height: int, now: datetime) -> None:
@@ -160,6 +163,7 @@ def _undo_block(*, event: BlockEvent, now: datetime) -> None:
     """Take back everything that a block had brought, in the opposite order."""
     unmine_batches(block_hash=event.hash, now=now)
     WalletCoin.objects.filter(spent_height=event.height).update(spent_txid="", spent_height=None)
+    forget_conflicts(height=event.height)
     arrived = WalletCoin.objects.filter(block_hash=event.hash).exclude(state=State.UNDONE)
     for coin in arrived.select_related("deposit_address__user").order_by("id"):
         undo_coin(coin=coin, now=now)

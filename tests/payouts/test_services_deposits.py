@@ -4,29 +4,26 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import transaction
 from pytest_django.fixtures import Settings
 
 from chain.errors import KeyFormatError
-from chain.follower import BlockEvent
 from chain.networks import REGTEST
-from chain.transactions import Block, Coin, Output, Transaction, build_transaction, parse_transaction
+from chain.transactions import Coin
 from payouts.errors import BalanceFrozenError, WalletKeyMissingError
 from payouts.models import Balance, DepositAddress, JournalEntry, LedgerAccount, WalletCoin
 from payouts.selectors.closing import get_closing_account
 from payouts.selectors.ledger import get_balances_by_kind
 from payouts.services.charges import charge_transfer
 from payouts.services.deposits import issue_deposit_address
-from payouts.services.following import apply_event
 from payouts.services.wallet_keys import derive_key
 from tests.factories.payouts import NOW, WALLET, get_balance_msat, make_coin, make_link, make_user
+from tests.payouts.blocks import connect, disconnect, pay
 from tests.payouts.threads import run_together
 from users.models import User
 
 pytestmark = pytest.mark.django_db
 Kind = LedgerAccount.Kind
 State = WalletCoin.State
-OUTSIDE = Coin("ab" * 32, 0, 10**9, b"\x00\x14" + bytes(20))
 
 
 @pytest.fixture(autouse=True)
@@ -38,32 +35,6 @@ def three_confirmations(settings: Settings):
 @pytest.fixture
 def carol() -> User:
     return make_user("carol")
-
-
-def pay(script: bytes, value_sat: int, *, coin: Coin = OUTSIDE, lock_time: int = 0) -> Transaction:
-    """Return a transaction that pays a script, and something else."""
-    outputs = [Output(1, b"\x51"), Output(value_sat, script)]
-    return parse_transaction(build_transaction(coins=[coin], outputs=outputs, lock_time=lock_time))
-
-
-def connect(height: int, *transactions: Transaction) -> None:
-    """Apply a block at a height."""
-    block = Block(
-        hash=f"{height:064x}",
-        previous_hash=f"{height - 1:064x}",
-        height=height,
-        time=0,
-        header=bytes(80),
-        transactions=transactions,
-    )
-    with transaction.atomic():
-        apply_event(event=BlockEvent("connected", height, block.hash, block), now=NOW)
-
-
-def disconnect(height: int) -> None:
-    """Take the block at a height back."""
-    with transaction.atomic():
-        apply_event(event=BlockEvent("disconnected", height, f"{height:064x}", None), now=NOW)
 
 
 def held(kind: LedgerAccount.Kind) -> int:

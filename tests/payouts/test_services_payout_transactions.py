@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -21,7 +20,6 @@ from payouts.errors import (
 )
 from payouts.models import LedgerAccount, PayoutBatch, WalletCoin
 from payouts.selectors.closing import get_closing_account, get_line
-from payouts.selectors.coins import select_coins
 from payouts.selectors.ledger import get_balances_by_kind
 from payouts.services.charges import charge_transfer
 from payouts.services.deposits import issue_deposit_address
@@ -374,46 +372,3 @@ def test_a_transaction_without_change_pays_the_payouts_alone(shared_devnode: Dev
     signed = sign_payout_batch(batch_id=batch.id, node=shared_devnode.client, now=NOW)
     assert (signed.change_index, signed.fee_sat) == (None, 200)
     assert len(parse_transaction(bytes(signed.raw or b"")).outputs) == 1
-
-
-PAID_OUTPUT = [Output(10_000, b"\x00\x14" + bytes(20))]
-CHANGE_SCRIPT = b"\x00\x14" + bytes(20)
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"kind": WalletCoin.Kind.UNKNOWN},
-        {"state": WalletCoin.State.SEEN},
-        {"state": WalletCoin.State.UNDONE},
-        {"spent_txid": "ab" * 32},
-        {"spent_by": True},
-    ],
-)
-def test_only_credited_unspent_coins_of_ours_are_spent(fields: dict[str, Any]):
-    if "spent_by" in fields:
-        fields = {"spent_by": make_batch(state=State.SIGNED)}
-    values: dict[str, Any] = {"value_sat": 50_000, "state": CREDITED}
-    make_coin(**(values | fields))
-    with pytest.raises(InsufficientCoinsError, match="0 sat"):
-        select_coins(outputs=PAID_OUTPUT, change_script=CHANGE_SCRIPT, rate_sat_per_kvb=1_000)
-
-
-@pytest.mark.django_db
-def test_as_few_coins_as_suffice_are_spent_the_largest_first():
-    for value_sat in (3_000, 9_000, 8_000, 500):
-        make_coin(value_sat=value_sat, state=CREDITED)
-    selection = select_coins(outputs=PAID_OUTPUT, change_script=CHANGE_SCRIPT, rate_sat_per_kvb=1_000)
-    assert [coin.value_sat for coin in selection.coins] == [9_000, 8_000]
-    assert sum(coin.value_sat for coin in selection.coins) == 10_000 + selection.fee_sat + selection.change_sat
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(("extra_sat", "has_change"), [(293, False), (294, True)])
-def test_change_that_would_be_dust_goes_to_the_miner(extra_sat: int, has_change: bool):
-    fee_sat = 141  # one P2WPKH input and two P2WPKH outputs at 1 sat/vB
-    make_coin(value_sat=10_000 + fee_sat + extra_sat, state=CREDITED)
-    selection = select_coins(outputs=PAID_OUTPUT, change_script=CHANGE_SCRIPT, rate_sat_per_kvb=1_000)
-    assert (selection.change_sat > 0) == has_change
-    assert selection.fee_sat + selection.change_sat == fee_sat + extra_sat
