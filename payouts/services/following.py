@@ -3,6 +3,7 @@
 Every block's effects and the cursor are one transaction, so they happen exactly once, and are undone exactly once.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -20,6 +21,7 @@ from payouts.services.conflicts import forget_conflicts, note_conflicts, pack_in
 from payouts.services.deposits import credit_coin, undo_coin
 from payouts.services.wallet_keys import DEPOSIT_BRANCH, derive_script
 
+logger = logging.getLogger(__name__)
 CONSUMER = "payouts"
 LOOK_AHEAD = 20
 """How many addresses that were not handed out yet are watched (BIP 44's gap limit)."""
@@ -117,7 +119,7 @@ def _note_coin(
         kind = Kind.DUST
     elif address is not None:
         kind = Kind.CAPITAL if address.user_id is None else Kind.DEPOSIT
-    WalletCoin.objects.update_or_create(
+    coin, is_new = WalletCoin.objects.update_or_create(
         txid=paying.txid,
         vout=vout,
         defaults={
@@ -135,6 +137,13 @@ def _note_coin(
             "seen_at": now,
         },
     )
+    if is_new and kind == Kind.UNKNOWN:
+        logger.warning(
+            "Coin %s of %s sat pays the address %s of the deposit branch, which was never handed out.",
+            coin,
+            coin.value_sat,
+            coin.index,
+        )
 
 
 def _notice_spends(*, block: Block) -> None:

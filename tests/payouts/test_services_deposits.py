@@ -11,7 +11,7 @@ from chain.networks import REGTEST
 from chain.transactions import Coin
 from payouts.errors import BalanceFrozenError, WalletKeyMissingError
 from payouts.models import Balance, DepositAddress, JournalEntry, LedgerAccount, WalletCoin
-from payouts.selectors.closing import get_closing_account
+from payouts.selectors.closing import CoinTotal, get_closing_account
 from payouts.selectors.ledger import get_balances_by_kind
 from payouts.services.charges import charge_transfer
 from payouts.services.deposits import issue_deposit_address
@@ -159,6 +159,17 @@ def test_a_coin_to_an_address_that_nobody_was_given_is_noted_and_never_credited(
     coin = WalletCoin.objects.get()
     assert (coin.kind, coin.state, coin.index) == ("UNKNOWN", "SEEN", 20)
     assert not JournalEntry.objects.exists()
+
+
+def test_a_coin_to_an_address_that_nobody_was_given_is_reported_once(carol: User, caplog: pytest.LogCaptureFixture):
+    paying = pay(WALLET.derive_script(0, 3), 700)
+    connect(1, paying, pay(bytes(issue_deposit_address(user=carol, now=NOW).script), 700, lock_time=1))
+    disconnect(1)
+    connect(1, paying)
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    for fact in (f"{paying.txid}:1", "700 sat", "address 3 "):
+        assert fact in record.getMessage()
+    assert get_closing_account().unattributed == CoinTotal(count=1, sum_msat=700_000)
 
 
 def test_an_output_of_nothing_is_no_coin(carol: User):
