@@ -1,6 +1,7 @@
 """A link's bytes over HTTP: charged first, then served, refunded if that fails."""
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,9 +18,10 @@ from storage.errors import BlobUnavailableError
 from storage.models import Link
 from tests.factories.payouts import NOW, fund_reader, get_balance_msat
 from tests.factories.storage import make_blob
-from tests.factories.users import make_client, make_user
-from users.models import User
+from tests.factories.users import make_client, make_secret, make_user
+from users.models import ApiToken, User
 from users.scopes import Scope
+from users.services.tokens import revoke_token_as_staff
 
 pytestmark = pytest.mark.django_db
 CONTENT = b"ciphertext" * 1_000
@@ -63,6 +65,13 @@ def address(link: Link) -> str:
     return f"/api/v1/links/{link.id}/content"
 
 
+def assert_nothing_was_charged(reader: User) -> None:
+    """Check that no charge left anything behind."""
+    assert not Microtransaction.objects.exists()
+    assert not Entitlement.objects.exists()
+    assert get_balance_msat(reader) == 10_000
+
+
 def test_a_transfer_is_charged_and_served(bob: User, carol: User):
     answer = make_client(carol).get(address(share(bob, price_msat=1_500)))
     assert answer.status_code == 200
@@ -102,8 +111,28 @@ def test_a_price_without_a_credential_is_answered_with_the_ways_to_pay(bob: User
     assert not Microtransaction.objects.exists()
 
 
-def test_a_reader_without_funds_gets_402(bob: User, carol: User):
-    assert make_client(carol).get(address(share(bob, price_msat=10_001))).status_code == 402
+def test_a_reader_without_funds_gets_402_and_nothing_is_written(bob: User, carol: User):
+    answer = make_client(carol).get(address(share(bob, price_msat=10_001)))
+    assert (answer.status_code, answer.json()["code"]) == (402, "payment-required")
+    assert_nothing_was_charged(carol)
+
+
+@pytest.mark.parametrize("price_msat", [0, 1_500])
+@pytest.mark.parametrize("stale", ["expired", "revoked", "unknown"])
+def test_a_stale_token_is_refused_and_nothing_is_written(bob: User, carol: User, stale: str, price_msat: int):
+    """Also where the link is free to everybody: a client whose token has ended must hear of it."""
+    link = share(bob, price_msat=price_msat)
+    secret = make_secret(carol)
+    if stale == "expired":
+        ApiToken.objects.update(expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    elif stale == "revoked":
+        revoke_token_as_staff(token_id=ApiToken.objects.get().id, now=datetime.now(UTC))
+    else:
+        secret = "cad_" + "A" * 43
+    answer = Client(headers={"Authorization": f"Bearer {secret}"}).get(address(link))
+    assert (answer.status_code, answer.json()["code"]) == (401, f"token-{stale}")
+    assert answer["Content-Type"] == "application/problem+json"
+    assert_nothing_was_charged(carol)
 
 
 def test_a_price_above_the_agreed_one_is_a_conflict(bob: User, carol: User):
