@@ -17,6 +17,7 @@ from payouts.models import (
     JournalEntry,
     LedgerAccount,
     Microtransaction,
+    OpenTransfer,
     Payout,
     PayoutAddress,
     PayoutBatch,
@@ -98,6 +99,16 @@ class EntitlementAdmin(ReadOnlyAdmin[Entitlement]):
     list_filter = ["ends_at"]
     list_select_related = ["payer", "link"]
     search_fields = ["payer__username", "=link__id", "=transfer_id"]
+
+
+@admin.register(OpenTransfer)
+class OpenTransferAdmin(ReadOnlyAdmin[OpenTransfer]):
+    """Transfers that are being served, or that their servers left open."""
+
+    list_display = ["transfer_id", "entitlement", "reserved_bytes", "opened_at"]
+    list_filter = ["opened_at"]
+    list_select_related = ["entitlement"]
+    search_fields = ["=transfer_id", "=entitlement__id", "entitlement__payer__username"]
 
 
 @admin.register(SettlementWindow)

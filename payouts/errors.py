@@ -50,6 +50,10 @@ class BalanceFrozenError(ChargeError):
     """The balance is frozen: a deposit that was already spent left the chain. A new deposit repays it."""
 
 
+class TransferOverdueError(PayoutsError):
+    """The transfer takes longer than an entitlement lasts, so it is broken off."""
+
+
 class TransferNotFoundError(PayoutsError):
     """There is no such transfer."""
 

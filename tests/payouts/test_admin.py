@@ -29,7 +29,7 @@ BATCHES = "/admin/payouts/payoutbatch/"
 
 
 def test_every_model_has_a_page():
-    assert len(PAGES) == 16
+    assert len(PAGES) == 17
 
 
 @pytest.mark.parametrize("page", PAGES)
