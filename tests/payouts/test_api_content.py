@@ -28,7 +28,7 @@ from storage.models import Link
 from tests.factories.payouts import NOW, fund_reader, get_balance_msat
 from tests.factories.storage import make_blob
 from tests.factories.users import make_client, make_secret, make_user
-from tests.payouts.threads import run_together
+from tests.threads import run_together
 from users.models import ApiToken, User
 from users.scopes import Scope
 from users.services.tokens import revoke_token_as_staff

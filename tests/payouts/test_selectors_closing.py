@@ -9,7 +9,7 @@ from payouts.models import Balance, LedgerAccount, PayoutBatch, WalletCoin
 from payouts.selectors.closing import CoinTotal, get_closing_account, get_line
 from payouts.services.ledger import PostingDraft, post_entry
 from tests.factories.payouts import NOW, fund_reader, make_account, make_batch, make_coin, make_user
-from tests.payouts.threads import run_together
+from tests.threads import run_together
 
 Kind = LedgerAccount.Kind
 

@@ -27,7 +27,7 @@ from registry.errors import RecordNotReadyError
 from storage.errors import LinkNotFoundError
 from storage.models import Link
 from tests.factories.payouts import NOW, fund_reader, get_balance_msat, get_record, make_link, make_user
-from tests.payouts.threads import run_together
+from tests.threads import run_together
 from users.models import User
 
 pytestmark = pytest.mark.django_db

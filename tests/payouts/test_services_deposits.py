@@ -18,7 +18,7 @@ from payouts.services.deposits import issue_deposit_address
 from payouts.services.wallet_keys import derive_key
 from tests.factories.payouts import NOW, WALLET, get_balance_msat, make_coin, make_link, make_user
 from tests.payouts.blocks import connect, disconnect, pay
-from tests.payouts.threads import run_together
+from tests.threads import run_together
 from users.models import User
 
 pytestmark = pytest.mark.django_db
