@@ -94,6 +94,8 @@ class World(Scenario):
 class Sealing(World):
     """Blobs become records, and records a batch."""
 
+    points_min = 8
+
     def prepare(self) -> None:
         """Store three blobs, and found a register."""
         super().prepare()
@@ -120,6 +122,8 @@ class Sealing(World):
 
 class Anchoring(World):
     """Two batches become final, one after the other."""
+
+    points_min = 110
 
     def prepare(self) -> None:
         """Seal two batches."""
@@ -150,6 +154,8 @@ class Anchoring(World):
 class Deposits(World):
     """Two readers' deposits are credited, and the operator's capital."""
 
+    points_min = 44
+
     def prepare(self) -> None:
         """Pay three addresses."""
         super().prepare()
@@ -174,6 +180,8 @@ class Deposits(World):
 
 class Settlement(World):
     """A window of paid transfers is closed, settled and stated."""
+
+    points_min = 8
 
     def prepare(self) -> None:
         """Let a reader pay for a few transfers."""
@@ -202,6 +210,8 @@ class Settlement(World):
 
 class Payouts(World):
     """What was settled is paid on chain, and final."""
+
+    points_min = 60
 
     def prepare(self) -> None:
         """Settle a window, and name the payee's address."""
