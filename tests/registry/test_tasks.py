@@ -12,12 +12,13 @@ from pytest_django.fixtures import Settings
 
 from chain.errors import NodeUnavailableError
 from chain.models import FollowedBlock
+from chain.networks import REGTEST
 from config.celery import app
 from registry import tasks
 from registry.models import Anchor, AnchorTransaction, Batch, Record, Register
 from registry.services.anchors import send_anchors
 from registry.services.batches import CONSUMER, seal_batch
-from tests.factories.registry import ANCHOR_KEY, FIRST_VALUE_SAT, REGTEST, make_document_record, make_sealed_batch
+from tests.factories.registry import ANCHOR_KEY, FIRST_VALUE_SAT, make_document_record, make_sealed_batch
 from tests.factories.storage import make_blob, make_link
 from tests.factories.users import make_user
 from tests.registry.conftest import NOW, FoundedRegister
@@ -37,7 +38,7 @@ def unavailable_url() -> Iterator[str]:
 
 
 @contextmanager
-def watch_runs(task: Task, before_run: Callable[[int], None] = lambda _: None) -> Iterator[list[int]]:
+def watch_runs(task: "Task[..., None]", before_run: Callable[[int], None] = lambda _: None) -> Iterator[list[int]]:
     """Note each run of a task, a retry too, and call `before_run` with its number, 1 for the first."""
     runs: list[int] = []
 
@@ -127,7 +128,7 @@ def test_following_twice_moves_an_anchor_once(founded: FoundedRegister):
 
 @pytest.mark.parametrize("sweep", NODE_SWEEPS, ids=lambda task: task.name)
 def test_an_unavailable_node_is_tried_again_and_then_given_up(
-    founded: FoundedRegister, settings: Settings, unavailable_url: str, sweep: Task
+    founded: FoundedRegister, settings: Settings, unavailable_url: str, sweep: "Task[..., None]"
 ):
     make_document_record(now=NOW)
     seal_batch(now=NOW)
@@ -210,7 +211,7 @@ def test_without_the_anchor_key_a_batch_waits_and_the_log_says_so(settings: Sett
     [tasks.register_blobs_task, tasks.seal_batches_task, tasks.send_anchors_task],
     ids=lambda task: task.name,
 )
-def test_a_sweep_with_nothing_due_does_nothing(sweep: Task, caplog: pytest.LogCaptureFixture):
+def test_a_sweep_with_nothing_due_does_nothing(sweep: "Task[..., None]", caplog: pytest.LogCaptureFixture):
     sweep()
 
     assert not Record.objects.exists()
