@@ -123,7 +123,7 @@ class Sealing(World):
 class Anchoring(World):
     """Two batches become final, one after the other."""
 
-    points_min = 110
+    points_min = 94
 
     def prepare(self) -> None:
         """Seal two batches."""
@@ -154,7 +154,7 @@ class Anchoring(World):
 class Deposits(World):
     """Two readers' deposits are credited, and the operator's capital."""
 
-    points_min = 44
+    points_min = 32
 
     def prepare(self) -> None:
         """Pay three addresses."""
@@ -211,7 +211,7 @@ class Settlement(World):
 class Payouts(World):
     """What was settled is paid on chain, and final."""
 
-    points_min = 60
+    points_min = 50
 
     def prepare(self) -> None:
         """Settle a window, and name the payee's address."""
