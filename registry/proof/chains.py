@@ -25,7 +25,7 @@ from registry.proof.hashes import sha256d
 from registry.proof.headers import HEADER_BYTES, Header, display_hash, parse_display_hash, parse_header
 from registry.proof.networks import MAIN, Network, find_network
 from registry.proof.periods import begin_period, check_period, continue_period, read_period
-from registry.proof.sources import CONFIRMATIONS_MIN, HEIGHT_DIGITS_MAX
+from registry.proof.sources import check_depth, parse_height
 
 HEADERS_MAX = 5_000_000
 """Headers in one file, 400 MB: 95 years of one block every ten minutes."""
@@ -46,11 +46,12 @@ class Checkpoint:
 
 def parse_checkpoint(text: str) -> Checkpoint:
     """Parse HEIGHT:HASH, the hash as nodes print it. Raises UsageError if the text is not that."""
-    height, _, digits = text.partition(":")
-    if not (height.isascii() and height.isdigit() and len(height) <= HEIGHT_DIGITS_MAX):
+    number, _, digits = text.partition(":")
+    height = parse_height(number)
+    if height is None:
         raise UsageError("a checkpoint is given as HEIGHT:HASH")
     try:
-        return Checkpoint(height=int(height), block_hash=parse_display_hash(digits.lower()))
+        return Checkpoint(height=height, block_hash=parse_display_hash(digits.lower()))
     except MalformedHeaderError as error:
         raise UsageError("a checkpoint's hash has 64 hexadecimal digits") from error
 
@@ -83,16 +84,13 @@ class HeaderChain:
     def get_header(self, height: int) -> Header:
         """Return the header at a height.
 
-        Raises HeaderUnavailableError if the file does not have it, or has fewer than CONFIRMATIONS_MIN headers from
-        it to the last, both included.
+        Raises HeaderUnavailableError if the file does not have it, or it has too few confirmations there.
         """
         if not self.first_height <= height <= self.tip_height:
             raise HeaderUnavailableError(
                 f"the headers file has blocks {self.first_height} to {self.tip_height}, not {height}"
             )
-        confirmations = self.tip_height - height + 1
-        if confirmations < CONFIRMATIONS_MIN:
-            raise HeaderUnavailableError(f"block {height} has {confirmations} confirmations of {CONFIRMATIONS_MIN}")
+        check_depth(height, self.tip_height)
         return parse_header(self._cut(height))
 
     def find_height(self, block_hash: bytes) -> int | None:

@@ -10,6 +10,8 @@ from typing import ClassVar
 class ProofError(Exception):
     """The proof could not be used."""
 
+    result: ClassVar[str] = "usage"
+
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail or self.__doc__)
 
@@ -20,6 +22,8 @@ class UsageError(ProofError):
 
 class UndecidedError(ProofError):
     """What is at hand proves neither that the claim holds nor that it fails."""
+
+    result = "undecided"
 
 
 class HeaderUnavailableError(UndecidedError):
@@ -77,6 +81,7 @@ class ChainWorkError(HeadersFileError):
 class InvalidProofError(ProofError):
     """The proof does not hold."""
 
+    result = "invalid"
     step: ClassVar[int] = 0
 
 
