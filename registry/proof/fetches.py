@@ -37,12 +37,17 @@ class Fetcher:
         place = f"[{host}]" if ":" in host else host
         place = place if port is None else f"{place}:{port}"
         self.name = f"{parts.scheme}://{place}"
-        self.url = urllib.parse.urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
+        self._parts = (parts.scheme, place, parts.path, parts.query)
         user, password = (urllib.parse.unquote(part or "") for part in (parts.username, parts.password))
         self._headers = {}
         if user or password:
             self._headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
+
+    def join(self, path: str) -> str:
+        """Return the address with a path added, and without user and password."""
+        scheme, place, base, query = self._parts
+        return urllib.parse.urlunsplit((scheme, place, base + path, query, ""))
 
     def fetch(self, path: str, *, what: str, body: bytes | None = None) -> bytes:
         """Return the answer to a GET, or to a POST of a JSON body, at the address and this path.
@@ -50,7 +55,7 @@ class Fetcher:
         Raises HeaderUnavailableError, which names what was asked for, if there is no answer within the limits.
         """
         headers = self._headers if body is None else self._headers | {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310 - checked scheme
+        request = urllib.request.Request(self.join(path), data=body, headers=headers)  # noqa: S310 - checked scheme
         try:
             with self._opener.open(request, timeout=ANSWER_TIMEOUT_S) as response:
                 return _read_answer(response)

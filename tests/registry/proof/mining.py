@@ -1,7 +1,7 @@
 """Headers that the tests mine, by python-bitcoinlib, at regtest's easiest target or near it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from bitcoin.core import CBlockHeader, uint256_from_compact
 
@@ -33,15 +33,10 @@ def get_hash(header: bytes) -> bytes:
     return hashlib.sha256(hashlib.sha256(header).digest()).digest()
 
 
-def mine_chain(first: bytes, times: Sequence[int], bits: Sequence[int]) -> bytes:
-    """Return a header and those that follow it, one for each time and bits."""
-    chain = [first]
-    for time, each in zip(times, bits, strict=True):
-        chain.append(mine(get_hash(chain[-1]), time=time, bits=each))
+def mine_regtest(count: int, *, spacing_s: int = 600, roots: Mapping[int, bytes] | None = None) -> bytes:
+    """Return so many of regtest's headers, from its genesis block on, with the Merkle roots that are given."""
+    chain = [REGTEST_GENESIS]
+    for height in range(1, count):
+        root = None if roots is None else roots.get(height)
+        chain.append(mine(get_hash(chain[-1]), time=BEGIN_TIME + spacing_s * height, root=root))
     return b"".join(chain)
-
-
-def mine_regtest(count: int, *, spacing_s: int = 600) -> bytes:
-    """Return so many of regtest's headers, from its genesis block on."""
-    times = [BEGIN_TIME + spacing_s * height for height in range(1, count)]
-    return mine_chain(REGTEST_GENESIS, times, [EASIEST_BITS] * len(times))
