@@ -130,7 +130,7 @@ class NodeDouble:
     def getblock(self, wanted: str, verbosity: int) -> str:  # noqa: ARG002  the call has it
         """Give a block."""
         raw = self._find(wanted)
-        if wanted in self.hashes and self.hashes.index(wanted) < self.prune_height:
+        if self.prune_height and wanted in self.hashes[: self.prune_height]:
             raise RefusedCallError(-1, "Block not available (pruned data)")
         return raw.hex()
 

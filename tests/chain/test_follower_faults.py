@@ -501,7 +501,7 @@ def test_a_fork_that_another_worker_undoes_meanwhile_ends_the_look(book: Book):
 
 def test_a_block_costs_two_calls_and_an_idle_look_three(book: Book):
     """Pass: 301 blocks are followed with 2 calls each and 2 more for the look, later ones with 3; an unchanged chain
-    costs 3."""
+    costs 3; a reorganisation of one block 6 more."""
     double = NodeDouble(extend([GENESIS], 300))
     with serving(double) as node:
         assert book.follow(node) == 301
@@ -513,6 +513,10 @@ def test_a_block_costs_two_calls_and_an_idle_look_three(book: Book):
         double.calls.clear()
         assert book.follow(node) == 50
         assert double.calls.total() == 2 * 50 + 3
+        double.chain = fork(double.chain, 349, 2)
+        double.calls.clear()
+        assert book.follow(node) == 3
+        assert double.calls.total() == 2 * 2 + 3 + 6
 
 
 def test_old_rows_are_removed_and_the_deepest_block_that_is_asked_for_is_kept(book: Book):

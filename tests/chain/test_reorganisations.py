@@ -51,6 +51,7 @@ def test_the_command_shows_and_allows_the_fork_of_every_consumer(consumers: None
     assert "payouts is on the node's chain." in run(settings, NodeDouble(CHAIN))
     shown = run(settings, NodeDouble(DEEP))
     assert f"after block {hash_of(CHAIN[10])} at height 10, 110 blocks deep" in shown
+    assert f"To allow it: --fork {FORK}" in shown
     assert not AllowedReorganisation.objects.exists()
     assert "Allowed for 2" in run(settings, NodeDouble(DEEP), "--fork", FORK)
     with serving(NodeDouble(DEEP)) as node:

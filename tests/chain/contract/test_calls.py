@@ -117,7 +117,7 @@ def test_a_refused_block_is_refused_with_a_reason(peer: Peer, miner: Miner):
     assert peer.client.get_best_block_hash() != block_hash(raw[:80])
     again = miner.build(peer.client.get_best_block_hash(), [])
     assert peer.client.submit_block(again) is None
-    assert "already have block" in str(peer.client.submit_block(again)) if peer.kind == "btcd" else "duplicate"
+    assert ("already have block" if peer.kind == "btcd" else "duplicate") in str(peer.client.submit_block(again))
     with pytest.raises(NodeRejectedError) as refused:
         peer.client.submit_block(b"\x00")
     assert refused.value.code == RPC_DESERIALIZATION_ERROR
@@ -225,7 +225,7 @@ def test_a_transaction_is_judged_without_being_taken(peer: Peer, miner: Miner):
 def test_an_anchor_is_replaced_by_a_higher_fee_with_the_same_commitment(peer: Peer, miner: Miner):
     node, coin = peer.client, miner.fund()[0]
     commitment = Output(0, commitment_script(b"\x07" * 32))
-    versions = [miner.spend(coin, fee_sat=fee, outputs=[commitment]) for fee in (1_000, 1_050, 3_000)]
+    versions = [miner.spend(coin, fee_sat=fee, outputs=[commitment]) for fee in (1_000, 1_001, 3_000)]
     first = node.send_raw_transaction(versions[0])
     with pytest.raises(TransactionRejectedError):
         node.send_raw_transaction(versions[1])  # does not pay for its own relay
@@ -254,7 +254,7 @@ def test_a_call_that_does_not_exist_is_refused(peer: Peer):
 
 
 def test_one_client_serves_many_calls_and_threads(peer: Peer):
-    node, found = peer.client, []
+    node, found = peer.client, list[str]()
 
     def ask() -> None:
         found.extend(node.get_block_hash(0) for _ in range(50))
