@@ -79,6 +79,18 @@ def test_no_timestamp_of_other_people_that_is_cut_off_is_accepted(name: str):
             prove_timestamp(vector, original[:length])
 
 
+def test_every_way_in_which_bytes_can_be_malformed_has_a_vector():
+    expected = {load(kind, name)["expect"] for kind in ("proof", "anchors", "timestamp") for name in list_names(kind)}
+
+    assert expected >= {
+        "MalformedDocumentError",
+        "MalformedTimestampError",
+        "MalformedTransactionError",
+        "NotCanonicalError",
+        "ProofTooLargeError",
+    }
+
+
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 @pytest.mark.parametrize("name", list_names("timestamp"))
 def test_the_stock_library_refuses_the_same_bytes_but_where_the_vector_says_so(name: str):
