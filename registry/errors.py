@@ -83,3 +83,11 @@ class ClaimExistsError(RegistryError):
 
 class ReviewerConflictError(RegistryError):
     """Nobody decides a claim on a work that they uploaded or have a claim on themselves."""
+
+
+class HeadersFileError(RegistryError):
+    """The headers file cannot be extended: it is another chain's, or none."""
+
+
+class HeadersFileBusyError(HeadersFileError):
+    """Another process is writing this headers file."""

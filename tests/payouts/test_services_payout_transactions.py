@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -33,7 +34,7 @@ from payouts.services.payouts import make_payout_batch
 from payouts.services.settlement import settle_windows
 from payouts.services.windows import close_window
 from tests.factories.payouts import NOW, WALLET, make_batch, make_coin, make_holder, make_link, make_user, start_shares
-from tests.nodes import DevnodeProcess, MiningWallet
+from tests.nodes import DevnodeProcess, MiningWallet, copy_chain, running_devnode
 
 Kind = LedgerAccount.Kind
 State = PayoutBatch.State
@@ -191,6 +192,35 @@ def test_a_batch_that_the_node_lost_is_sent_again_as_the_same_bytes(market: Mark
     assert market.node.get_raw_transaction(str(signed.txid)) == bytes(signed.raw or b"")
 
 
+class BoastingNode(NodeClient):
+    """A node that claims to be far ahead."""
+
+    def get_block_count(self) -> int:
+        return 900_000
+
+
+def test_a_node_that_claims_another_height_does_not_lock_the_payout(
+    market: Market, batch: PayoutBatch, devnode: DevnodeProcess
+):
+    signed = sign_payout_batch(batch_id=batch.id, node=BoastingNode(devnode.url), now=NOW)
+    assert parse_transaction(bytes(signed.raw or b"")).lock_time == market.node.get_block_count()
+
+
+def test_a_swapped_node_with_an_empty_mempool_gets_the_payout_again(market: Market, batch: PayoutBatch, tmp_path: Path):
+    """Pass: a second node, fed the same blocks, undoes nothing, gets the same bytes, mines them, and pays once."""
+    signed = sign(market, batch)
+    send(market, batch)
+    with running_devnode(tmp_path / "second") as second:
+        copy_chain(market.node, second.client)
+        assert follow_chain(node=second.client, now=NOW) == 0
+        assert second.client.get_mempool_entry(str(signed.txid)) is None
+        assert advance_payouts(node=second.client, now=NOW) == 1
+        assert second.client.get_raw_transaction(str(signed.txid)) == bytes(signed.raw or b"")
+        Market(second.client, MiningWallet(second.client)).mine(3)
+    batch.refresh_from_db()
+    assert (batch.state, batch.times_paid) == (State.PAID, 1)
+
+
 def test_a_payout_whose_block_leaves_is_undone_and_paid_again(
     market: Market, batch: PayoutBatch, devnode: DevnodeProcess
 ):
@@ -253,12 +283,6 @@ def test_an_unknown_batch_is_offered_again_as_the_same_bytes(market: Market, bat
     assert PayoutBatch.objects.get().txid == signed.txid
 
 
-def forget_mempool(devnode: DevnodeProcess) -> None:
-    """Let the node lose its unconfirmed transactions, as another node in its place would have none."""
-    devnode.kill()
-    devnode.start()
-
-
 def test_a_lost_batch_is_offered_again_though_the_next_one_cannot_be_covered(
     market: Market, batch: PayoutBatch, devnode: DevnodeProcess
 ):
@@ -267,7 +291,8 @@ def test_a_lost_batch_is_offered_again_though_the_next_one_cannot_be_covered(
     send(market, batch)
     WalletCoin.objects.filter(spent_by=None).update(spent_txid="ab" * 32)
     following = make_batch(state=State.APPROVED, total_sat=1_000)
-    forget_mempool(devnode)
+    devnode.kill()  # a node that starts anew has an empty mempool
+    devnode.start()
     with pytest.raises(InsufficientCoinsError):
         advance_payouts(node=market.node, now=NOW)
     batch.refresh_from_db()
