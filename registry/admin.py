@@ -14,6 +14,7 @@ from registry.models import (
     RightsHolder,
     SplitLine,
     SplitPolicy,
+    Submission,
     Work,
 )
 
@@ -37,12 +38,22 @@ class RecordAdmin(ReadOnlyAdmin[Record]):
     search_fields = ["=id", "=index"]
 
 
+@admin.register(Submission)
+class SubmissionAdmin(ReadOnlyAdmin[Submission]):
+    """Bulk registrations, newest first."""
+
+    list_display = ["id", "user", "count", "registered_at", "first_id"]
+    list_filter = ["registered_at"]
+    list_select_related = ["user"]
+    search_fields = ["=id", "=first_id", "user__username", "=key"]
+
+
 @admin.register(Batch)
 class BatchAdmin(ReadOnlyAdmin[Batch]):
-    """Sealed batches, newest first."""
+    """Batches, newest first; one at most is open."""
 
-    list_display = ["seq", "first_index", "size", "sealed_at", "recent_block_hash"]
-    list_filter = ["sealed_at"]
+    list_display = ["seq", "state", "first_index", "size", "size_final", "sealed_at", "recent_block_hash"]
+    list_filter = ["state", "sealed_at"]
     search_fields = ["=seq"]
 
 

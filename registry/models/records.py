@@ -1,4 +1,4 @@
-"""Records: the registered entries that leaves commit to."""
+"""Records: the registered entries that leaves commit to, and the submissions that made many of them at once."""
 
 from django.db import models
 
@@ -30,18 +30,27 @@ class Record(models.Model):
     leaf = models.BinaryField(max_length=32, unique=True)
     document = models.BinaryField(null=True, help_text="The JCS document that kinds 2 to 7 commit to.")
     blob = models.OneToOneField("storage.Blob", on_delete=models.PROTECT, null=True, related_name="record")
-    uploader = models.ForeignKey("users.User", on_delete=models.PROTECT, null=True, related_name="records")
-    work = models.ForeignKey("registry.Work", on_delete=models.PROTECT, null=True, related_name="records")
+    # Every index is written again when a record is sealed, so there are no more than are asked.
+    uploader = models.ForeignKey(
+        "users.User", on_delete=models.PROTECT, null=True, related_name="records", db_index=False
+    )
+    work = models.ForeignKey(
+        "registry.Work", on_delete=models.PROTECT, null=True, related_name="records", db_index=False
+    )
     registered_at = models.DateTimeField()
-    batch = models.ForeignKey("registry.Batch", on_delete=models.PROTECT, null=True, related_name="records")
+    # Not indexed: a batch's records are those of a range of indexes.
+    batch = models.ForeignKey(
+        "registry.Batch", on_delete=models.PROTECT, null=True, related_name="records", db_index=False
+    )
     index = models.BigIntegerField(null=True, unique=True, help_text="The leaf's place in the whole register.")
 
     class Meta:
-        ordering = ["-registered_at", "-id"]
+        # Keys sort by time.
+        ordering = ["-id"]
         indexes = [
             models.Index(fields=["sha256"], name="registry_record_sha256"),
-            models.Index(fields=["-registered_at", "-id"], name="registry_record_newest"),
-            models.Index(fields=["registered_at"], name="registry_record_unbatched", condition=models.Q(batch=None)),
+            models.Index(fields=["work"], name="registry_record_of_work", condition=models.Q(work__isnull=False)),
+            models.Index(fields=["id"], name="registry_record_waiting", condition=models.Q(batch=None)),
         ]
         constraints = [
             models.CheckConstraint(
@@ -49,6 +58,29 @@ class Record(models.Model):
                 condition=models.Q(batch=None, index=None) | models.Q(batch__isnull=False, index__isnull=False),
             ),
         ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Submission(models.Model):
+    """The bare digests that one request registered, under its Idempotency-Key.
+
+    The records' keys are consecutive from `first_id`, in the order of the request's lines: so they need no column that
+    names the submission, nor an index on one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    user = models.ForeignKey("users.User", on_delete=models.PROTECT, related_name="submissions", db_index=False)
+    key = models.CharField(max_length=200)
+    body_sha256 = models.BinaryField(max_length=32)
+    first_id = models.UUIDField(unique=True, help_text="The key of the first line's record.")
+    count = models.PositiveIntegerField()
+    registered_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-registered_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="registry_submission_key_once")]
 
     def __str__(self) -> str:
         return str(self.id)
