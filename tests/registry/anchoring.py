@@ -13,6 +13,7 @@ from chain.transactions import Coin, Output, Transaction, parse_block, parse_tra
 from registry.models import Anchor, AnchorTransaction, Batch, Record, Register
 from registry.proof.__main__ import main as run_verifier
 from registry.selectors.proofs import get_proof_document, iterate_anchors_file
+from registry.selectors.registers import find_register
 from registry.services.anchors import send_anchors
 from registry.services.batches import seal_batch
 from registry.services.following import follow_chain
@@ -116,9 +117,10 @@ class Anchoring:
         return [Coin(txid, 0, value, key.script_pubkey) for txid, value in zip(txids, values_sat, strict=True)]
 
     def settle(self) -> None:
-        """Sweep and mine until every sealed batch is final."""
+        """Sweep and mine until every batch of the active register is final."""
+        register = find_register()
         for _ in range(60):
-            if not Batch.objects.exclude(anchor__state=Anchor.State.FINAL).exists():
+            if not Batch.objects.filter(register=register).exclude(anchor__state=Anchor.State.FINAL).exists():
                 return
             self.sweep()
             self.mine(1)
