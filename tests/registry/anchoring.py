@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chain.keys import Key
 from chain.node import HttpTransport, NodeClient
-from chain.transactions import Coin, Output, Transaction, parse_block, parse_transaction
+from chain.transactions import Coin, Transaction, parse_block, parse_transaction
 from registry.models import Anchor, AnchorTransaction, Batch, Record, Register
 from registry.proof.__main__ import main as run_verifier
 from registry.selectors.proofs import get_proof_document, iterate_anchors_file
@@ -85,13 +85,13 @@ class Anchoring:
 
         The node forgets what waits before each block, so that no block has the anchor.
         """
-        before = AnchorTransaction.objects.get(id=anchor.current_id)
+        before = get_current(anchor.batch)
         for _ in range(deadline):
             self.forget()
             self.mine(1)
         self.sweep()
         anchor.refresh_from_db()
-        after = AnchorTransaction.objects.get(id=anchor.current_id)
+        after = get_current(anchor.batch)
         assert after != before
         return before, after
 
@@ -173,8 +173,3 @@ def parse_current(batch: Batch) -> Transaction:
 def list_spent(batch: Batch) -> list[tuple[str, int]]:
     """Return the outpoints that a batch's anchor spends, in order."""
     return [(item.txid, item.vout) for item in parse_current(batch).inputs]
-
-
-def get_change(paid: Transaction) -> Output:
-    """Return an anchor's continuation."""
-    return paid.outputs[0]

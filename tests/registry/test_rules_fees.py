@@ -22,11 +22,11 @@ def test_a_fee_is_rounded_up():
 
 
 def test_the_rate_is_the_estimate_within_its_limits():
-    limits = {"floor": 1_000, "ceiling": 50_000}
+    estimates = (None, 7_000, 90_000)
 
-    assert choose_rate(estimate=None, **limits) == 1_000
-    assert choose_rate(estimate=7_000, **limits) == 7_000
-    assert choose_rate(estimate=90_000, **limits) == 50_000
+    rates = [choose_rate(estimate=estimate, floor=1_000, ceiling=50_000) for estimate in estimates]
+
+    assert rates == [1_000, 7_000, 50_000]
 
 
 def test_a_replacement_offers_a_quarter_more_though_the_estimate_is_lower():

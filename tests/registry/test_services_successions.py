@@ -244,8 +244,8 @@ def test_both_anchors_files_can_be_had(anchoring: Anchoring, old: Register, sett
     succeed(anchoring, old, lose_key(anchoring, settings))
     address = "/api/v1/anchors"
 
-    active = b"".join(client.get(address).streaming_content)
-    before = b"".join(client.get(address, {"register": f"{old.first_txid}:{old.first_vout}"}).streaming_content)
+    active = client.get(address).getvalue()
+    before = client.get(address, {"register": f"{old.first_txid}:{old.first_vout}"}).getvalue()
 
     assert len(active.splitlines()) == 1
     assert len(before.splitlines()) == 2
