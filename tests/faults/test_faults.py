@@ -15,7 +15,7 @@ SECONDS_MAX = 1_500
 @pytest.mark.parametrize(
     "scenario",
     [
-        *("payouts", "anchoring", "deposits", "settlement", "sealing"),
+        *("payouts", "anchoring", "deposits", "settlement", "sealing", "submitting"),
         *("replacing", "toppingup", "regrowing", "succeeding"),
     ],
 )
