@@ -7,8 +7,6 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from chain.errors import BlockPrunedError, NodeUnavailableError
-from chain.follower_states import note_problem, note_progress
 from tests.factories.registry import make_document_record
 
 pytestmark = pytest.mark.django_db
@@ -34,24 +32,3 @@ def test_it_fails_once_a_record_has_waited_too_long_for_its_anchor(settings: Set
     assert answer.status_code == 503
     assert answer.json()["oldest_unanchored_seconds"] >= 590
     assert answer.json()["waiting"][0]["count"] == 2
-
-
-def test_it_fails_once_the_node_has_been_lost_too_long(settings: Settings):
-    settings.CADASTRE_HEALTH_WAIT_SECONDS = 600
-    now = timezone.now()
-    note_problem(consumer="registry", error=NodeUnavailableError("gone"), now=now - timedelta(seconds=590))
-    assert Client().get(URL).status_code == 200
-    note_problem(consumer="payouts", error=NodeUnavailableError("gone"), now=now - timedelta(seconds=700))
-
-    answer = Client().get(URL)
-
-    assert answer.status_code == 503
-    waiting = [waiting["what"] for waiting in answer.json()["waiting"][-2:]]
-    assert waiting == ["payouts for the node", "registry for the node"]
-    note_progress(consumer="payouts", now=now)
-    assert Client().get(URL).status_code == 200
-
-
-def test_it_fails_at_once_where_only_an_operator_can_help():
-    note_problem(consumer="registry", error=BlockPrunedError("height 7"), now=timezone.now())
-    assert Client().get(URL).status_code == 503

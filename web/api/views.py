@@ -27,9 +27,7 @@ class WaitingOutput(serializers.Serializer[Any]):
 class StatusOutput(serializers.Serializer[Any]):
     """How far the sweeps have come."""
 
-    is_healthy = serializers.BooleanField(
-        help_text="False once anything has waited longer than the operator allows, or for the operator."
-    )
+    is_healthy = serializers.BooleanField(help_text="False once anything has waited longer than the operator allows.")
     is_founded = serializers.BooleanField()
     oldest_unanchored_seconds = serializers.IntegerField()
     waiting = WaitingOutput(many=True)
@@ -52,6 +50,6 @@ class StatusView(APIView):
 
 
 def is_in_time(facts: StatusFacts) -> bool:
-    """Return whether nothing has waited longer than the operator allows, or for the operator."""
+    """Return whether nothing has waited longer than the operator allows."""
     waits = [facts.oldest_unanchored_seconds, *(waiting.oldest_seconds for waiting in facts.waiting)]
-    return max(waits) <= settings.CADASTRE_HEALTH_WAIT_SECONDS and not facts.needs_operator
+    return max(waits) <= settings.CADASTRE_HEALTH_WAIT_SECONDS

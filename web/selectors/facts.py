@@ -6,7 +6,6 @@ from datetime import datetime
 from django.db.models import Sum
 
 from chain.follower import find_tip
-from chain.selectors import list_follower_problems
 from payouts.models import SettlementWindow
 from payouts.services.following import CONSUMER as PAYOUTS_CONSUMER
 from registry.models import Anchor, Batch, Claim, Record, Register
@@ -40,13 +39,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class StatusFacts:
-    """How far the sweeps have come: heights are None before the first followed block.
-
-    `needs_operator` says that the chain cannot be followed until a person looks at the node, or decides.
-    """
+    """How far the sweeps have come: heights are None before the first followed block."""
 
     is_founded: bool
-    needs_operator: bool
     is_everything_anchored: bool
     oldest_unanchored_seconds: int
     waiting: tuple[Waiting, ...]
@@ -89,10 +84,8 @@ def get_status(*, now: datetime) -> StatusFacts:
     unsigned = Batch.objects.filter(state=Batch.State.SEALED, anchor=None).order_by("sealed_at")
     closed = SettlementWindow.objects.filter(state=SettlementWindow.State.CLOSED).order_by("closed_at")
     oldest_unanchored_at = get_oldest_unanchored_at()
-    problems = list_follower_problems()
     return StatusFacts(
         is_founded=Register.objects.exists(),
-        needs_operator=any(problem.needs_operator for problem in problems),
         is_everything_anchored=oldest_unanchored_at is None,
         oldest_unanchored_seconds=_seconds_since(oldest_unanchored_at, now),
         waiting=(
@@ -100,7 +93,6 @@ def get_status(*, now: datetime) -> StatusFacts:
             _wait("batches for an anchor", unsigned.count(), unsigned.values_list("sealed_at").first(), now),
             _wait("anchors for a block", in_flight.count(), in_flight.values_list("changed_at").first(), now),
             _wait("windows for settlement", closed.count(), closed.values_list("closed_at").first(), now),
-            *(_wait(f"{problem.consumer} for the node", 1, (problem.failing_since,), now) for problem in problems),
         ),
         registry_height=registry_tip.height if registry_tip else None,
         payouts_height=payouts_tip.height if payouts_tip else None,
