@@ -1,40 +1,22 @@
 """What many records were registered by at once."""
 
+from importlib import import_module
+
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
 import database.keys
-from database.append_only import MakeAppendOnly, RefuseChange, RemoveTriggers, SetOnce
+from database.append_only import MakeAppendOnly, RemoveTriggers
 
-RECORD_TRIGGERS = (
-    MakeAppendOnly(
-        "registry_record",
-        columns=(
-            *("id", "kind", "sha256", "length", "root", "seal", "details", "details_salt", "details_hash", "leaf"),
-            *("document", "blob_id", "uploader_id", "registered_at"),
-        ),
-        unique_columns=("id", "leaf", "blob_id", '"index"'),
-    ),
-    SetOnce("registry_record", column="batch_id"),
-    SetOnce("registry_record", column="index"),
-    RefuseChange(
-        "registry_record",
-        name="registry_record_place_once",
-        columns=('"index"',),
-        when='NEW."index" < 0',
-        sqlite_when=(
-            'EXISTS (SELECT 1 FROM registry_record AS other WHERE other.id <> NEW.id AND other."index" = NEW."index")'
-        ),
-    ),
-)
+RECORD_TRIGGERS = import_module("registry.migrations.0004_registers_and_coins").RECORD_TRIGGERS
 
 
 class Migration(migrations.Migration):
     """Add submissions, which are append-only, and leave records the indexes that are asked."""
 
     dependencies = [
-        ("registry", "0003_open_batches"),
+        ("registry", "0004_registers_and_coins"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

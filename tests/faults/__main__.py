@@ -29,6 +29,7 @@ def main(name: str, *, has_points: bool) -> int:
             CADASTRE_SEAL_CHUNK="2",
             # The fewest that show each state, for every block is tried at each of its points.
             CADASTRE_CONFIRMATIONS_FINAL="2",
+            CADASTRE_ANCHOR_DEADLINE_BLOCKS="2",
             CADASTRE_DEPOSIT_CONFIRMATIONS="2",
             CADASTRE_PAYOUT_THRESHOLD_SAT="1000",
             DJANGO_SETTINGS_MODULE="config.settings",
@@ -52,6 +53,7 @@ def drive_on(engine: Engine, name: str, folder: Path) -> int:
 
     from chain.networks import REGTEST
     from tests.faults import scenarios
+    from tests.faults.catalogue import SCENARIOS
     from tests.faults.drive import drive
     from tests.nodes import DevnodeProcess
 
@@ -61,7 +63,7 @@ def drive_on(engine: Engine, name: str, folder: Path) -> int:
     engine.create()
     node = DevnodeProcess(folder / "node")
     try:
-        return drive(scenarios.SCENARIOS[name], engine, node)
+        return drive(SCENARIOS[name], engine, node)
     finally:
         if node.process is not None and node.process.poll() is None:
             node.kill()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scenarios import SCENARIOS
+from tests.faults.catalogue import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECONDS_MAX = 1_500

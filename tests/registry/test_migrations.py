@@ -18,7 +18,7 @@ from registry.selectors.records import get_record
 from tests.factories.users import NOW
 
 BEFORE = ("registry", "0002_append_only")
-AFTER = ("registry", "0003_open_batches")
+AFTER = ("registry", "0004_registers_and_coins")
 SIZES = (1, 1_500)
 
 

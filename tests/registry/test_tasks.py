@@ -11,13 +11,15 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from chain.errors import NodeUnavailableError
+from chain.keys import generate_key
 from chain.models import FollowedBlock
 from chain.networks import REGTEST
 from config.celery import app
 from registry import tasks
 from registry.models import Anchor, AnchorTransaction, Batch, Record, Register
+from registry.selectors.registers import get_consumer
 from registry.services.anchors import send_anchors
-from registry.services.batches import CONSUMER, seal_batch
+from registry.services.batches import seal_batch
 from tests.factories.registry import ANCHOR_KEY, FIRST_VALUE_SAT, make_document_record, make_sealed_batch
 from tests.factories.storage import make_blob, make_link
 from tests.factories.users import make_user
@@ -118,12 +120,12 @@ def test_following_twice_moves_an_anchor_once(founded: FoundedRegister):
 
     tasks.follow_chain_task()
     first = Anchor.objects.values().get()
-    followed = FollowedBlock.objects.filter(consumer=CONSUMER).count()
+    followed = FollowedBlock.objects.filter(consumer=get_consumer()).count()
     tasks.follow_chain_task()
 
     assert (first["state"], first["block_hash"]) == (Anchor.State.MINED, block_hash)
     assert Anchor.objects.values().get() == first
-    assert FollowedBlock.objects.filter(consumer=CONSUMER).count() == followed
+    assert FollowedBlock.objects.filter(consumer=get_consumer()).count() == followed
 
 
 @pytest.mark.parametrize("sweep", NODE_SWEEPS, ids=lambda task: task.name)
@@ -204,6 +206,39 @@ def test_without_the_anchor_key_a_batch_waits_and_the_log_says_so(settings: Sett
 
     assert not Anchor.objects.exists()
     assert [line.name for line in caplog.records] == ["registry.tasks"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("CADASTRE_ANCHOR_DAILY_CAP_SAT", 1, "would exceed the cap"),
+        ("CADASTRE_ANCHOR_KEY", generate_key().to_wif(REGTEST), "is the key that the last anchor pays"),
+        ("CADASTRE_FEE_RATE_MIN_SAT_PER_KVB", 10**12, "the next one costs"),
+        ("CADASTRE_ANCHOR_KEY", "", "no anchor key"),
+    ],
+)
+def test_an_anchor_that_has_to_wait_is_said_and_ends_no_sweep(
+    founded: FoundedRegister,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    value: str | int,
+    message: str,
+):
+    caplog.set_level("INFO")
+    make_document_record(now=NOW)
+    seal_batch(now=NOW)
+    settings.CADASTRE_FEE_RATE_MAX_SAT_PER_KVB = 10**12
+    kept = getattr(settings, name)
+    setattr(settings, name, value)
+
+    tasks.send_anchors_task()
+
+    assert message in caplog.text
+    assert not Anchor.objects.exists()
+    setattr(settings, name, kept)
+    tasks.send_anchors_task()
+    assert Anchor.objects.get().state == Anchor.State.BROADCAST
 
 
 @pytest.mark.parametrize(

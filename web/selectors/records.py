@@ -7,7 +7,7 @@ from uuid import UUID
 
 from registry.errors import PolicyNotFoundError, RegistryError
 from registry.models import Batch, Record, SplitPolicy
-from registry.selectors.records import find_sealed_batch, get_record, get_state, list_batches, list_records
+from registry.selectors.records import find_place, get_record, get_state, list_batches, list_records
 from registry.selectors.terms import get_policy, list_lines
 from web.plats import Parcel, draw_plat
 from web.selectors.payees import PayeeRow, list_payees
@@ -73,10 +73,11 @@ def get_newest_records(*, before: UUID | None) -> RecordList:
 def get_record_view(record_id: UUID, *, now: datetime) -> RecordView:
     """Return what a record's page shows. Raises RecordNotFoundError if there is no such record."""
     record = get_record(record_id)
+    place = find_place(record)
     policy = _find_policy(record, now=now)
     return RecordView(
         record=record,
-        batch=find_sealed_batch(record),
+        batch=place.batch if place else None,
         state=get_state(record),
         plat=draw_plat(bytes(record.leaf)),
         path=list_path(record),

@@ -9,8 +9,8 @@ from registry.proof.hashes import sha256
 from registry.proof.headers import Header, display_hash, parse_header
 from registry.proof.merkle import path_sides
 from registry.selectors.paths import get_path, split_hashes
-from registry.selectors.records import find_anchor, find_sealed_batch
-from registry.services.batches import CONSUMER
+from registry.selectors.records import find_place, find_sealed_batch
+from registry.selectors.registers import get_consumer
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,8 @@ def find_anchor_view(batch: Batch) -> AnchorView | None:
 
 def find_record_anchor(record: Record) -> AnchorView | None:
     """Return the anchor of a record's batch, or None if it has none yet."""
-    if record.batch is None or find_anchor(record) is None:
-        return None
-    return find_anchor_view(record.batch)
+    place = find_place(record)
+    return None if place is None else find_anchor_view(place.batch)
 
 
 def _find_predecessor(batch: Batch) -> tuple[str, int | None]:
@@ -112,7 +111,7 @@ def _view_block(anchor: Anchor, current: AnchorTransaction) -> BlockView | None:
     if anchor.height is None or current.block_header is None or current.block_index is None:
         return None
     header: Header = parse_header(bytes(current.block_header))
-    tip = find_tip(CONSUMER)
+    tip = find_tip(get_consumer())
     return BlockView(
         height=anchor.height,
         hash=anchor.block_hash,
