@@ -31,10 +31,11 @@ def report_error(error: ProofError, *, is_json: bool, attestations: Sequence[Att
     step = error.step if isinstance(error, InvalidProofError) else None
     cause = type(error).__name__
     if is_json:
-        answer = {"result": error.result, "step": step, "cause": cause, "detail": str(error)}
+        answer = {"result": error.result, "step": step, "cause": cause, "detail": str(error)} | _list_places(error)
         print_text(json.dumps(answer | {"attestations": [asdict(claim) for claim in attestations]}, indent=1))
     else:
         place = "" if step is None else f" at step {step}"
+        place += "".join(f", {what} {name}" for what, name in _list_places(error).items())
         lines = [f"{error.result}{place}: {error} ({cause})", *map(_write_attestation, attestations)]
         print_text("\n".join(lines))
     return _EXITS[error.result]
@@ -43,6 +44,12 @@ def report_error(error: ProofError, *, is_json: bool, attestations: Sequence[Att
 def print_text(text: str) -> None:
     """Print to standard output."""
     sys.stdout.write(text + "\n")
+
+
+def _list_places(error: ProofError) -> dict[str, int | str]:
+    """Return which batch or which of many proofs is at fault, where an audit found it."""
+    places = {"batch": error.batch, "file": error.file}
+    return {what: name for what, name in places.items() if name is not None}
 
 
 def _list_lines(claims: Claims) -> list[str]:

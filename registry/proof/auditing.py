@@ -1,0 +1,93 @@
+"""The command `audit`: a register's whole export, or every proof of an archive or a folder."""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from registry.proof.anchors import parse_outpoint
+from registry.proof.audits import RegisterClaims, audit_export
+from registry.proof.bundles import BundleClaims, audit_bundle, read_bundle
+from registry.proof.errors import ExportIncompleteError, UsageError
+from registry.proof.exports import HEADERS_NAME, is_export
+from registry.proof.options import add_source_options, has_source, make_sources
+from registry.proof.reports import EXIT_VALID, print_text
+from registry.proof.sources import HeaderSource
+
+HELP = "audit a register's export, or every proof in an archive or a folder"
+
+ProgressNote = Callable[[int, int | None], None]
+"""Called with how much is done, and how much there is if that is known: bytes of leaves, or proofs."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    add_audit_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add those arguments that every command which audits has."""
+    parser.add_argument("path", type=Path, metavar="PATH", help="an export's folder, or proofs: a folder or a ZIP file")
+    parser.add_argument("--registry", metavar="TXID:VOUT", help="the registry's first outpoint: the export must be its")
+    add_source_options(parser)
+
+
+def run(arguments: argparse.Namespace, *, note_progress: ProgressNote = lambda _done, _total: None) -> int:
+    """Audit, print what was found, and return the exit code. Raises a ProofError at the first thing that fails."""
+    claims = audit_path(arguments, note_progress=note_progress)
+    if arguments.json:
+        kind = "register" if isinstance(claims, RegisterClaims) else "proofs"
+        print_text(json.dumps({"result": "valid", "audited": kind, **asdict(claims)}, indent=1))
+    else:
+        print_text("\n".join(list_lines(claims)))
+    return EXIT_VALID
+
+
+def audit_path(
+    arguments: argparse.Namespace, *, note_progress: ProgressNote = lambda _done, _total: None
+) -> RegisterClaims | BundleClaims:
+    """Audit what parsed arguments name.
+
+    An export brings its own headers, which count unless others are named. Raises as audit_export and audit_bundle do.
+    """
+    path: Path = arguments.path
+    if not path.is_dir() or not is_export(path):
+        if arguments.registry is not None:
+            raise UsageError("--registry is for an export: a proof does not name its registry")
+        headers = make_sources(arguments)
+        return audit_bundle(
+            read_bundle(path), headers=headers, note_progress=lambda proofs: note_progress(proofs, None)
+        )
+    known = None if arguments.registry is None else parse_outpoint(arguments.registry)
+    return audit_export(path, headers=_make_sources(arguments), known_outpoint=known, note_progress=note_progress)
+
+
+def list_lines(claims: RegisterClaims | BundleClaims) -> list[str]:
+    """Return what was proved, for people."""
+    if isinstance(claims, BundleClaims):
+        return [
+            f"valid: {claims.proofs:,} proofs, every digest existed before its block",
+            f"  forms     {claims.timestamps:,} .ots, {claims.documents:,} .proof.json",
+            f"  blocks    {claims.first_height} to {claims.last_height}",
+        ]
+    named = "which you named" if claims.registry_checked else "which the export names: compare it with the one you know"
+    return [
+        f"valid: complete to anchor {claims.batches - 1}; later spends unchecked",
+        f"  registry  {claims.registry}, {named}",
+        f"  network   {claims.network}",
+        f"  records   {claims.records:,} in {claims.batches:,} batches; nothing missing, nothing twice",
+        f"  anchor    {claims.last_anchor_txid}",
+        f"  block     {claims.last_block_hash}",
+        f"            {claims.last_height}, whose miner dates it {claims.last_time}",
+        f"  bounds    {claims.bounded_batches:,} of {claims.batches:,} batches were made after a block that they cite",
+    ]
+
+
+def _make_sources(arguments: argparse.Namespace) -> HeaderSource:
+    if not has_source(arguments):
+        if not (arguments.path / HEADERS_NAME).exists():
+            raise ExportIncompleteError(f"there is no {HEADERS_NAME}: name another source of headers")
+        arguments.headers = [str(arguments.path / HEADERS_NAME)]
+    return make_sources(arguments)
