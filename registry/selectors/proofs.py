@@ -23,6 +23,20 @@ from registry.selectors.paths import get_path, split_hashes
 from registry.selectors.records import find_anchor, get_record
 
 
+def get_register() -> Register:
+    """Return the register of this server's network. Raises RegisterMissingError if there is none."""
+    register = Register.objects.filter(network=settings.CADASTRE_NETWORK).first()
+    if register is None:
+        raise RegisterMissingError
+    return register
+
+
+def get_registry(register: Register) -> anchors_file.Registry:
+    """Return a register's identity as the verifier has it."""
+    genesis_hash, outpoint = get_register_fields(register)
+    return anchors_file.Registry(genesis_block_hash=genesis_hash, first_outpoint=outpoint)
+
+
 def get_proof_document(record_id: UUID) -> bytes:
     """Return a record's .proof.json.
 
@@ -68,27 +82,25 @@ def iterate_anchors_file() -> Iterator[bytes]:
 
     Raises RegisterMissingError if there is no register.
     """
-    register = Register.objects.filter(network=settings.CADASTRE_NETWORK).first()
-    if register is None:
-        raise RegisterMissingError
-    genesis_hash, outpoint = get_register_fields(register)
-    yield anchors_file.write_registry_line(
-        anchors_file.Registry(genesis_block_hash=genesis_hash, first_outpoint=outpoint)
-    )
+    register = get_register()
+    yield anchors_file.write_registry_line(get_registry(register))
     mined = Anchor.objects.filter(batch__register=register, height__isnull=False)
     for anchor in mined.select_related("batch", "current").order_by("batch__seq").iterator():
-        yield anchors_file.write_anchor_line(_anchor(anchor.batch, anchor))
+        yield anchors_file.write_anchor_line(get_anchored_batch(anchor.batch, anchor))
 
 
 def _get_anchored(record: Record) -> AnchoredBatch:
     anchor = find_anchor(record)
     if record.batch is None or anchor is None or anchor.height is None:
         raise ProofNotReadyError
-    return _anchor(record.batch, anchor)
+    return get_anchored_batch(record.batch, anchor)
 
 
-def _anchor(batch: Batch, anchor: Anchor) -> AnchoredBatch:
-    """Put a batch, its anchor's mined version and its place in the block together."""
+def get_anchored_batch(batch: Batch, anchor: Anchor) -> AnchoredBatch:
+    """Put a batch, its anchor's mined version and its place in the block together.
+
+    Raises ProofNotReadyError if the anchor is not in a block.
+    """
     current: AnchorTransaction | None = anchor.current
     if current is None or anchor.height is None or current.block_header is None or current.block_index is None:
         raise ProofNotReadyError
