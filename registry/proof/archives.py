@@ -4,12 +4,12 @@ The central directory says which members there are, as it does for every program
 header of each must say the same. Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 to 4.5.
 """
 
-import mmap
+import os
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from registry.proof.errors import MalformedArchiveError, ProofTooLargeError, UsageError
 
@@ -32,6 +32,7 @@ SHORT_MAX, LONG_MAX = 0xFFFF, 0xFFFFFFFF
 """In the old records, these stand for a number that only the ZIP64 record or field has."""
 
 COMMENT_BYTES_MAX = 0xFFFF
+WINDOW_BYTES = 256 * 1024
 
 
 class _Member(NamedTuple):
@@ -45,6 +46,27 @@ class _Member(NamedTuple):
     offset: int
 
 
+class _Window:
+    """A file of which a part at a time is in memory; a map of it would count as memory in full."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._offset, self._held = 0, b""
+        self.size_bytes = stream.seek(0, os.SEEK_END)
+
+    def cut(self, offset: int, length: int) -> bytes:
+        """Return bytes of the file, fewer where it ends."""
+        start = offset - self._offset
+        if not 0 <= start <= start + length <= len(self._held):
+            self._stream.seek(offset)
+            self._offset, self._held, start = offset, self._stream.read(max(length, WINDOW_BYTES)), 0
+        return self._held[start : start + length]
+
+    def unpack(self, form: struct.Struct, offset: int) -> tuple[Any, ...]:
+        """Return the fields of a record in the file."""
+        return form.unpack(self.cut(offset, form.size))
+
+
 def read_members(path: Path, *, bytes_max: int) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each member of an archive that is not a folder, in the directory's order.
 
@@ -52,46 +74,49 @@ def read_members(path: Path, *, bytes_max: int) -> Iterator[tuple[str, bytes]]:
     ProofTooLargeError if a member has more than `bytes_max` bytes, UsageError if the file cannot be read.
     """
     try:
-        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            for member in _list_members(data):
-                if member.size_bytes > bytes_max:
+        with path.open("rb") as stream, path.open("rb") as directory:
+            data = _Window(stream)
+            for member in _list_members(_Window(directory)):
+                if max(member.size_bytes, member.packed_bytes) > bytes_max:
                     raise ProofTooLargeError(f"{member.name[:100]!r} has more than {bytes_max} bytes")
                 if not member.name.endswith(b"/"):
                     yield member.name.decode("utf-8", "backslashreplace"), _read_member(data, member)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except (struct.error, ValueError) as error:
-        # What a number leads to lies outside of the file, or the file is empty.
+    except (struct.error, ValueError, OverflowError) as error:
+        # What a number leads to lies outside of the file.
         raise MalformedArchiveError from error
 
 
-def _list_members(data: mmap.mmap) -> Iterator[_Member]:
+def _list_members(data: _Window) -> Iterator[_Member]:
     """Yield the entries of the central directory."""
     count, offset = _find_directory(data)
     for _ in range(count):
         (signature, _, _, flags, method, _, _, crc, packed, size, name_bytes, extra_bytes, comment_bytes,
-         _, _, _, local) = CENTRAL_HEADER.unpack_from(data, offset)  # fmt: skip
+         _, _, _, local) = data.unpack(CENTRAL_HEADER, offset)  # fmt: skip
         if signature != CENTRAL or flags & ENCRYPTED or method not in (STORED, DEFLATED):
             raise MalformedArchiveError
         offset += CENTRAL_HEADER.size
-        name, extra = data[offset : offset + name_bytes], data[offset + name_bytes : offset + name_bytes + extra_bytes]
+        name, extra = data.cut(offset, name_bytes), data.cut(offset + name_bytes, extra_bytes)
         if LONG_MAX in (packed, size, local):
             size, packed, local = _read_long_fields(extra, size, packed, local)
         yield _Member(name, method, crc, packed, size, local)
         offset += name_bytes + extra_bytes + comment_bytes
 
 
-def _find_directory(data: mmap.mmap) -> tuple[int, int]:
+def _find_directory(data: _Window) -> tuple[int, int]:
     """Return how many entries the central directory has, and where it begins."""
-    end = data.rfind(END, max(0, len(data) - END_RECORD.size - COMMENT_BYTES_MAX))
-    if end < 0:
+    tail_bytes = min(data.size_bytes, END_RECORD.size + COMMENT_BYTES_MAX)
+    place = data.cut(data.size_bytes - tail_bytes, tail_bytes).rfind(END)
+    if place < 0:
         raise MalformedArchiveError("there is no end of a ZIP archive")
-    _, _, _, _, count, size, offset, comment_bytes = END_RECORD.unpack_from(data, end)
-    if end + END_RECORD.size + comment_bytes != len(data):
+    end = data.size_bytes - tail_bytes + place
+    _, _, _, _, count, size, offset, comment_bytes = data.unpack(END_RECORD, end)
+    if end + END_RECORD.size + comment_bytes != data.size_bytes:
         raise MalformedArchiveError("bytes follow the end of the archive")
     if count == SHORT_MAX or LONG_MAX in (size, offset):
-        signature, _, end, _ = ZIP64_END_LOCATOR.unpack_from(data, end - ZIP64_END_LOCATOR.size)
-        record = ZIP64_END_RECORD.unpack_from(data, end)
+        signature, _, end, _ = data.unpack(ZIP64_END_LOCATOR, end - ZIP64_END_LOCATOR.size)
+        record = data.unpack(ZIP64_END_RECORD, end)
         if signature != ZIP64_LOCATOR or record[0] != ZIP64_END:
             raise MalformedArchiveError
         count, size, offset = record[7:]
@@ -111,14 +136,13 @@ def _read_long_fields(extra: bytes, *fields: int) -> list[int]:
     raise MalformedArchiveError
 
 
-def _read_member(data: mmap.mmap, member: _Member) -> bytes:
+def _read_member(data: _Window, member: _Member) -> bytes:
     """Return a member's content, after comparing it with what the directory says."""
-    signature, _, flags, method, _, _, _, _, _, name_bytes, extra_bytes = LOCAL_HEADER.unpack_from(data, member.offset)
+    signature, _, flags, method, _, _, _, _, _, name_bytes, extra_bytes = data.unpack(LOCAL_HEADER, member.offset)
     start = member.offset + LOCAL_HEADER.size
-    begin = start + name_bytes + extra_bytes
-    if (signature, method, data[start : start + name_bytes]) != (LOCAL, member.method, member.name):
+    if (signature, method, data.cut(start, name_bytes)) != (LOCAL, member.method, member.name):
         raise MalformedArchiveError(f"{member.name[:100]!r} is not where the directory says")
-    content = data[begin : begin + member.packed_bytes]
+    content = data.cut(start + name_bytes + extra_bytes, member.packed_bytes)
     if flags & ENCRYPTED:
         raise MalformedArchiveError
     if method == DEFLATED:

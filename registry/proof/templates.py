@@ -88,7 +88,7 @@ def write_timestamp_suffix(
 def _lengthen_suffixes(nodes: bytes, above: Sequence[bytes]) -> list[bytes]:
     """Return the suffix of each node of a level from those of the level above."""
     pairs = len(nodes) // _PAIR.size
-    suffixes = []
+    suffixes: list[bytes] = []
     for (left, right), after in zip(_PAIR.iter_unpack(nodes[: pairs * _PAIR.size]), above[:pairs], strict=True):
         suffixes += (_TO_RIGHT + right + _SHA256 + after, _TO_LEFT + left + _SHA256 + after)
     # A last node without a neighbour moved up unchanged.
