@@ -133,3 +133,11 @@ class ExportConflictError(RegistryError):
 
 class ExportMismatchError(RegistryError):
     """The stored records of a batch do not lead to its root: nothing of it was exported."""
+
+
+class HeadersFileError(RegistryError):
+    """The headers file cannot be extended: it is another chain's, or none."""
+
+
+class HeadersFileBusyError(HeadersFileError):
+    """Another process is writing this headers file."""

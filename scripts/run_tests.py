@@ -2,7 +2,8 @@
 
 TEST_DATABASE_URL names a PostgreSQL server. Without it a cluster is made below var/ from the programs that are
 installed (as root, Debian's package is installed where it is missing) and removed afterwards. TEST_POSTGRES=require
-makes its absence a failure, TEST_POSTGRES=skip leaves it out.
+makes its absence a failure, TEST_POSTGRES=skip leaves it out. btcd, on which the contract of Bitcoin nodes is tested,
+is built into var/tools/ once where Go is on the machine; TEST_BTCD=require and TEST_BTCD=skip do the same for it.
 """
 
 import os
@@ -19,6 +20,8 @@ COVERED_WHOLE = ("registry/proof/*", "registry/rules/*", "payouts/rules/*", "pay
 
 def main(arguments: Sequence[str]) -> int:
     """Run both halves and return the first exit status that is not 0."""
+    if not install_btcd():
+        return 1
     print("== Tests on SQLite", flush=True)
     status = run_pytest(arguments, database_url=None)
     if status or os.environ.get("TEST_POSTGRES") == "skip":
@@ -37,6 +40,18 @@ def main(arguments: Sequence[str]) -> int:
         print("== Tests on PostgreSQL", flush=True)
         # A selection of tests cannot cover everything.
         return run_pytest(arguments, database_url=url) or (0 if arguments else check_coverage())
+
+
+def install_btcd() -> bool:
+    """Install btcd before the tests' processes start, which would do it at once; return whether the tests may begin."""
+    wanted = os.environ.get("TEST_BTCD")
+    if wanted == "skip":
+        return True
+    is_installed = subprocess.run([sys.executable, "-m", "tests.btcd"], cwd=CHECKOUT, check=False).returncode == 0
+    if not is_installed:
+        word = "FAILED" if wanted == "require" else "SKIPPED"
+        print(f"== {word}: the contract of nodes on btcd: it is not installed, and Go could not build it", flush=True)
+    return is_installed or wanted != "require"
 
 
 def run_pytest(arguments: Sequence[str], *, database_url: str | None) -> int:
