@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from registry.proof.agreements import AgreedHeaders
 from registry.proof.anchors import parse_outpoint
 from registry.proof.audits import RegisterClaims, audit_export
 from registry.proof.bundles import BundleClaims, audit_bundle, read_bundle
+from registry.proof.claims import describe_sources
 from registry.proof.errors import ExportIncompleteError, UsageError
 from registry.proof.exports import HEADERS_NAME, is_export
 from registry.proof.options import add_source_options, has_source, make_sources
-from registry.proof.reports import EXIT_VALID, print_text
-from registry.proof.sources import HeaderSource
+from registry.proof.reports import EXIT_VALID, list_source_lines, print_text
 
 HELP = "audit a register's export, or every proof in an archive or a folder"
 
@@ -35,33 +36,31 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, *, note_progress: ProgressNote = lambda _done, _total: None) -> int:
-    """Audit, print what was found, and return the exit code. Raises a ProofError at the first thing that fails."""
-    claims = audit_path(arguments, note_progress=note_progress)
-    if arguments.json:
-        kind = "register" if isinstance(claims, RegisterClaims) else "proofs"
-        print_text(json.dumps({"result": "valid", "audited": kind, **asdict(claims)}, indent=1))
-    else:
-        print_text("\n".join(list_lines(claims)))
-    return EXIT_VALID
+    """Audit, print what was found, and return the exit code.
 
-
-def audit_path(
-    arguments: argparse.Namespace, *, note_progress: ProgressNote = lambda _done, _total: None
-) -> RegisterClaims | BundleClaims:
-    """Audit what parsed arguments name.
-
-    An export brings its own headers, which count unless others are named. Raises as audit_export and audit_bundle do.
+    An export brings its own headers, which count unless others are named.
+    Raises a ProofError at the first thing that fails.
     """
-    path: Path = arguments.path
-    if not path.is_dir() or not is_export(path):
-        if arguments.registry is not None:
-            raise UsageError("--registry is for an export: a proof does not name its registry")
+    is_register = arguments.path.is_dir() and is_export(arguments.path)
+    claims: RegisterClaims | BundleClaims
+    if is_register:
+        headers = _make_sources(arguments)
+        known = None if arguments.registry is None else parse_outpoint(arguments.registry)
+        claims = audit_export(arguments.path, headers=headers, known_outpoint=known, note_progress=note_progress)
+    elif arguments.registry is not None:
+        raise UsageError("--registry is for an export: a proof does not name its registry")
+    else:
         headers = make_sources(arguments)
-        return audit_bundle(
-            read_bundle(path), headers=headers, note_progress=lambda proofs: note_progress(proofs, None)
+        claims = audit_bundle(
+            read_bundle(arguments.path), headers=headers, note_progress=lambda proofs: note_progress(proofs, None)
         )
-    known = None if arguments.registry is None else parse_outpoint(arguments.registry)
-    return audit_export(path, headers=_make_sources(arguments), known_outpoint=known, note_progress=note_progress)
+    sources = describe_sources(headers, height=claims.last_height)
+    if arguments.json:
+        fields = {"result": "valid", "audited": "register" if is_register else "proofs", **asdict(claims)}
+        print_text(json.dumps(fields | {"sources": [asdict(source) for source in sources]}, indent=1))
+    else:
+        print_text("\n".join(list_lines(claims) + [line for source in sources for line in list_source_lines(source)]))
+    return EXIT_VALID
 
 
 def list_lines(claims: RegisterClaims | BundleClaims) -> list[str]:
@@ -85,7 +84,7 @@ def list_lines(claims: RegisterClaims | BundleClaims) -> list[str]:
     ]
 
 
-def _make_sources(arguments: argparse.Namespace) -> HeaderSource:
+def _make_sources(arguments: argparse.Namespace) -> AgreedHeaders:
     if not has_source(arguments):
         if not (arguments.path / HEADERS_NAME).exists():
             raise ExportIncompleteError(f"there is no {HEADERS_NAME}: name another source of headers")

@@ -64,7 +64,7 @@ def _list_lines(claims: Claims) -> list[str]:
     told = sum(source.told for source in claims.sources)
     if told < len(claims.sources):
         lines.append(f"  sources   only {told} of {len(claims.sources)} can tell")
-    return lines + [line for source in claims.sources for line in _list_source_lines(source)]
+    return lines + [line for source in claims.sources for line in list_source_lines(source)]
 
 
 def _list_record_lines(claims: Claims) -> list[str]:
@@ -96,7 +96,8 @@ def _write_attestation(claim: AttestationClaim) -> str:
     return f"  {claim.kind:9} {about}: {claim.result}{reason}"
 
 
-def _list_source_lines(source: SourceClaim) -> list[str]:
+def list_source_lines(source: SourceClaim) -> list[str]:
+    """Return what a source said of a block, and which chain its headers file holds."""
     said = "has this header" if source.told else f"cannot tell: {source.detail}"
     lines = [f"  source    {source.source}: {said}"]
     return lines if source.chain is None else [*lines, _write_chain(source.chain)]

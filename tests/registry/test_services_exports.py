@@ -61,7 +61,9 @@ def test_an_export_is_audited_offline(exported: Path, founded: FoundedRegister, 
 
     assert run_verifier(["audit", str(exported), "--registry", outpoint]) == 0
 
-    assert "4 in 2 batches; nothing missing, nothing twice" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "4 in 2 batches; nothing missing, nothing twice" in printed
+    assert f"source    file {exported / 'headers.bin'}: has this header\n            regtest, blocks 0 to " in printed
     assert list_files(exported) == [
         "README.txt", "anchors.ndjson", "batches/0000000000.leaves", "batches/0000000001.leaves", "headers.bin",
         "register.json",

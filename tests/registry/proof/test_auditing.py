@@ -45,6 +45,7 @@ def test_an_export_is_audited_as_json(export: str, capsys: Capture):
 
     answer = json.loads(capsys.readouterr().out)
     assert (answer["result"], answer["audited"], answer["records"]) == ("valid", "register", 14)
+    assert [(source["source"], source["told"]) for source in answer["sources"]] == [("header that you gave", True)]
 
 
 def test_what_fails_is_named_with_its_batch(export: str, capsys: Capture):
