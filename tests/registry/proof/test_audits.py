@@ -1,8 +1,11 @@
 import importlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from registry.proof.anchors import parse_outpoint
 from registry.proof.audits import audit_export
@@ -81,6 +84,28 @@ def test_a_folder_in_the_place_of_a_batch_is_unexpected(tmp_path: Path):
 
     with pytest.raises(UnexpectedFileError):
         audit_export(tmp_path, headers=get_headers(vector))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_no_changed_byte_proves_anything_else(tmp_path_factory: pytest.TempPathFactory, data):
+    vector = load("export", "valid")
+    folder = write_export(vector, tmp_path_factory.getbasetemp() / "changed")
+    expected = audit_export(folder, headers=get_headers(vector))
+    name = data.draw(st.sampled_from(sorted(vector["files"])))
+    content = bytearray((folder / name).read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    value = data.draw(st.integers(0, 255).filter(lambda value: value != content[at]))
+    content[at] = value
+    (folder / name).write_bytes(content)
+
+    try:
+        claims = audit_export(folder, headers=get_headers(vector))
+    except ProofError:
+        return
+    # White space, and the network's name, are free.
+    assert not name.endswith(".leaves")
+    assert replace(claims, network=expected.network) == expected
 
 
 @pytest.mark.parametrize("name", ["register.json", "batches"])
