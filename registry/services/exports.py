@@ -36,7 +36,11 @@ from registry.services.export_readme import README_NAME, write_readme
 from registry.services.headers import export_headers
 
 ProgressNote = Callable[[int, int], None]
-"""Called with how many records of new batches were written, and how many there are."""
+"""Called with how many are done, and how many there are: records of new batches, or headers."""
+
+
+def _ignore_progress(_done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,11 @@ class Exported:
 
 
 def export_register(
-    *, directory: Path, node: NodeClient, note_progress: ProgressNote = lambda _done, _total: None
+    *,
+    directory: Path,
+    node: NodeClient,
+    note_progress: ProgressNote = _ignore_progress,
+    note_headers: ProgressNote = _ignore_progress,
 ) -> Exported:
     """Bring a folder up to date with the register, or make it; it can be killed and run again at any time.
 
@@ -69,7 +77,7 @@ def export_register(
         _write_head(directory, register, workshop)
         last_seq = _find_last_final(register)
         new_batches = _write_batches(directory, register, last_seq, workshop, note_progress)
-        headers = export_headers(node=node, path=directory / HEADERS_NAME)
+        headers = export_headers(node=node, path=directory / HEADERS_NAME, note_progress=note_headers)
         anchored = _list_anchored(register, last_seq, directory / HEADERS_NAME)
         sizes: list[int] = []
         workshop.write(directory / ANCHORS_NAME, _write_lines(register, anchored, sizes))

@@ -2,8 +2,9 @@
 
 import sys
 from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
@@ -26,14 +27,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Export, and say what there is now."""
         is_silent = not sys.stderr.isatty() or options["verbosity"] == 0
-        with tqdm(desc="records", unit_scale=True, file=sys.stderr, disable=is_silent) as bar:
-
-            def note_progress(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
+        with _make_bar("records", is_silent=is_silent) as records, _make_bar("headers", is_silent=is_silent) as headers:
             try:
-                exported = export_register(directory=options["directory"], node=get_node(), note_progress=note_progress)
+                exported = export_register(
+                    directory=options["directory"],
+                    node=get_node(),
+                    note_progress=partial(_show, records),
+                    note_headers=partial(_show, headers),
+                )
             except (RegistryError, ChainError) as error:
                 raise CommandError(str(error)) from error
             except OSError as error:
@@ -42,3 +43,12 @@ class Command(BaseCommand):
             f"{exported.batches:,} batches ({exported.new_batches:,} new), {exported.records:,} records, "
             f"{exported.headers:,} headers"
         )
+
+
+def _make_bar(label: str, *, is_silent: bool) -> "tqdm[NoReturn]":
+    return tqdm(desc=label, unit_scale=True, file=sys.stderr, disable=is_silent)
+
+
+def _show(bar: "tqdm[NoReturn]", done: int, total: int) -> None:
+    bar.total = total
+    bar.update(done - bar.n)
