@@ -29,18 +29,21 @@ _reverse = itemgetter(slice(None, None, -1))
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The columns of consecutive headers, of which the first has height `first_height`."""
+    """The columns of consecutive headers, of which the first has height `first_height`, and the bits that occur."""
 
     first_height: int
     previous: tuple[bytes, ...]
     times: tuple[int, ...]
     bits: tuple[int, ...]
     hashes: list[bytes]
+    distinct_bits: frozenset[int]
 
     @property
     def work(self) -> int:
         """The hashes that headers with these bits take on average. Source: Bitcoin Core, GetBlockProof."""
-        return sum(self.bits.count(bits) * _count_hashes(bits) for bits in set(self.bits))
+        if len(self.distinct_bits) == 1:
+            return len(self.bits) * _count_hashes(self.bits[0])
+        return sum(map(_count_hashes, self.bits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ def read_period(chunk: bytes, *, first_height: int) -> Period:
     hashes = [sha256(sha256(raw).digest()).digest() for (raw,) in _RAW.iter_unpack(chunk)]
     links, numbers = _get_columns(len(hashes))
     previous, pairs = links.unpack(chunk), numbers.unpack(chunk)
-    return Period(first_height=first_height, previous=previous, times=pairs[::2], bits=pairs[1::2], hashes=hashes)
+    bits = pairs[1::2]
+    return Period(first_height, previous, pairs[::2], bits, hashes, frozenset(bits))
 
 
 def begin_period(period: Period) -> tuple[Before, Period]:
@@ -79,6 +83,7 @@ def begin_period(period: Period) -> tuple[Before, Period]:
         times=period.times[1:],
         bits=period.bits[1:],
         hashes=period.hashes[1:],
+        distinct_bits=frozenset(period.bits[1:]),
     )
     return before, rest
 
@@ -115,7 +120,7 @@ def check_links(period: Period, before: Before) -> None:
 
 def check_bits(period: Period, before: Before, network: Network) -> None:
     """Check that each header has the period's bits, or the easiest where testnet4 allows them."""
-    if period.bits.count(before.bits) == len(period.bits) and not network.has_bip94:
+    if period.distinct_bits == {before.bits} and not network.has_bip94:
         return
     last_time = before.times[-1]
     for place, (bits, time) in enumerate(zip(period.bits, period.times, strict=True)):
@@ -130,7 +135,7 @@ def check_bits(period: Period, before: Before, network: Network) -> None:
 
 def check_work(period: Period) -> None:
     """Check that each hash, read as a number, is at most the target that its header's bits name."""
-    hardest = min(find_target(bits) or 0 for bits in set(period.bits))
+    hardest = min(find_target(bits) or 0 for bits in period.distinct_bits)
     # Reversed, the bytes of a hash compare as the number does.
     if max(map(_reverse, period.hashes)) <= hardest.to_bytes(32):
         return
