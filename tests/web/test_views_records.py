@@ -180,7 +180,7 @@ def test_an_anchored_record_shows_every_hash_of_its_way(client: Client, bob: Use
         bytes(anchor.current.block_header or b"").hex(),
     ):
         assert value in text
-    assert "Neighbour on the left" in text
+    assert "the root of 3 leaves, 2 steps above this one" in text.lower()
 
 
 def test_the_printed_command_verifies_the_downloaded_proof(

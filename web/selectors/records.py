@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
+
 from registry.errors import PolicyNotFoundError, RegistryError
 from registry.models import Batch, Record, SplitPolicy
 from registry.selectors.records import find_sealed_batch, get_record, get_state, list_batches, list_records
 from registry.selectors.terms import get_policy, list_lines
+from web.drawings.sheets import Drawing
+from web.drawings.ways import draw_way
 from web.plats import Parcel, draw_plat
+from web.selectors.checks import WayChecks, list_checks
 from web.selectors.payees import PayeeRow, list_payees
-from web.selectors.ways import AnchorView, PathStep, find_anchor_view, find_record_anchor, list_path
+from web.selectors.ways import AnchorView, find_anchor_view, find_path, find_record_anchor
 
 PAGE_ROWS = 25
 
@@ -39,26 +44,38 @@ class RecordList:
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """One record with its way into Bitcoin (`batch` is None, and `path` empty, before it is sealed) and who is paid."""
+    """One record with its way into Bitcoin (drawn, and hash by hash) and who is paid.
+
+    `batch` is None before it is sealed.
+    """
 
     record: Record
     batch: Batch | None
     state: str
     plat: tuple[Parcel, ...]
-    path: list[PathStep]
     anchor: AnchorView | None
+    picture: Drawing
+    checks: WayChecks
     policy: SplitPolicy | None
     payees: list[PayeeRow]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchView:
-    """One batch with its anchor and some of its records, in the order of their leaves."""
+    """One batch with its way into Bitcoin and some of its records, in the order of their leaves.
+
+    `previous_index` is where the page of records before these begins, None on the first one.
+    """
 
     batch: Batch
     state: str
     anchor: AnchorView | None
+    picture: Drawing
+    checks: WayChecks
     records: RecordList
+    last_index: int
+    previous_index: int | None
+    has_next: bool
 
 
 def get_newest_records(*, before: UUID | None) -> RecordList:
@@ -73,14 +90,22 @@ def get_newest_records(*, before: UUID | None) -> RecordList:
 def get_record_view(record_id: UUID, *, now: datetime) -> RecordView:
     """Return what a record's page shows. Raises RecordNotFoundError if there is no such record."""
     record = get_record(record_id)
+    batch, path, anchor = find_sealed_batch(record), find_path(record), find_record_anchor(record)
     policy = _find_policy(record, now=now)
     return RecordView(
         record=record,
-        batch=find_sealed_batch(record),
+        batch=batch,
         state=get_state(record),
         plat=draw_plat(bytes(record.leaf)),
-        path=list_path(record),
-        anchor=find_record_anchor(record),
+        anchor=anchor,
+        picture=draw_way(
+            record=record,
+            path=path,
+            batch=batch,
+            anchor=anchor,
+            confirmations_final=settings.CADASTRE_CONFIRMATIONS_FINAL,
+        ),
+        checks=list_checks(record=record, path=path, batch=batch, anchor=anchor),
         policy=policy,
         payees=list_payees(list_lines(policy)) if policy else [],
     )
@@ -88,7 +113,7 @@ def get_record_view(record_id: UUID, *, now: datetime) -> RecordView:
 
 def get_batch_view(seq: int, *, from_index: int | None) -> BatchView:
     """Return what a batch's page shows, its records from an index on. Raises BatchNotFoundError if there is none."""
-    batch = list_batches().filter(seq=seq).first()
+    batch = list_batches().filter(seq=seq, register__network=settings.CADASTRE_NETWORK).first()
     if batch is None:
         raise BatchNotFoundError
     anchor = find_anchor_view(batch)
@@ -100,7 +125,18 @@ def get_batch_view(seq: int, *, from_index: int | None) -> BatchView:
         batch=batch,
         state=anchor.state if anchor else "SEALED",
         anchor=anchor,
+        picture=draw_way(
+            record=None,
+            path=None,
+            batch=batch,
+            anchor=anchor,
+            confirmations_final=settings.CADASTRE_CONFIRMATIONS_FINAL,
+        ),
+        checks=list_checks(record=None, path=None, batch=batch, anchor=anchor),
         records=_make_list(found, cursor=lambda record: str((record.index or 0) + 1)),
+        last_index=batch.first_index + batch.size - 1,
+        previous_index=max(batch.first_index, first - PAGE_ROWS) if first > batch.first_index else None,
+        has_next=list_batches().filter(register=batch.register_id, seq=seq + 1).exists(),
     )
 
 

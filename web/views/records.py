@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from registry.errors import RecordNotFoundError
-from web.pages import render_page
+from web.pages import read_number, render_page
 from web.selectors.facts import get_register_facts, get_status
 from web.selectors.records import (
     BatchNotFoundError,
@@ -56,11 +56,8 @@ def show_record(request: HttpRequest, record_id: UUID) -> HttpResponse:
 @require_safe
 def show_batch(request: HttpRequest, seq: int) -> HttpResponse:
     """Show one batch, its anchor, and its records from the index `from` on."""
-    start = request.GET.get("from", "")
-    if start and not (start.isascii() and start.isdecimal() and len(start) < 19):  # noqa: PLR2004  below 2**63
-        raise Http404
     try:
-        view = get_batch_view(seq, from_index=int(start) if start else None)
+        view = get_batch_view(seq, from_index=read_number(request, "from"))
     except (BatchNotFoundError, OverflowError) as error:
         raise Http404 from error
     return render_page(request, "web/batch.html", {"view": view})
