@@ -3,6 +3,9 @@
 TEST_DATABASE_URL names a PostgreSQL server. Without it a cluster is made below var/ from the programs that are
 installed (as root, Debian's package is installed where it is missing) and removed afterwards. TEST_POSTGRES=require
 makes its absence a failure, TEST_POSTGRES=skip leaves it out.
+
+The pages' tests in a browser take Debian's Chromium and chromedriver, which are installed in the same way.
+TEST_CHROMIUM=require makes their absence a failure, TEST_CHROMIUM=skip leaves those tests out.
 """
 
 import os
@@ -24,6 +27,7 @@ SYSTEM_USER = "postgres"
 
 def main(arguments: Sequence[str]) -> int:
     """Run both halves and return the first exit status that is not 0."""
+    install_browser()
     print("== Tests on SQLite", flush=True)
     status = run_pytest(arguments, database_url=None)
     if status or os.environ.get("TEST_POSTGRES") == "skip":
@@ -89,14 +93,30 @@ def read_version(folder: Path) -> int:
 
 def install_programs() -> Path | None:
     """Install Debian's package where that is possible, and return its folder."""
+    return find_programs() if install_packages("PostgreSQL", "postgresql") else None
+
+
+def install_browser() -> None:
+    """Install Debian's browser and its driver where they are missing and that is possible.
+
+    The tests that need them say themselves that they were skipped, or fail where they are required.
+    """
+    has_both = shutil.which("chromium") and shutil.which("chromedriver")
+    if not has_both and os.environ.get("TEST_CHROMIUM") != "skip":
+        install_packages("Chromium", "chromium", "chromium-driver")
+
+
+def install_packages(title: str, *names: str) -> bool:
+    """Install packages as root on Debian, and return whether that was possible."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return None
-    print("== Installing PostgreSQL from Debian's packages", flush=True)
+        return False
+    print(f"== Installing {title} from Debian's packages", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "postgresql"]):
-        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode:
-            return None
-    return find_programs()
+    commands = (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", *names])
+    return not any(
+        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode
+        for command in commands
+    )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ The protocol is JSON over HTTP on loopback, so the few commands that the tests n
 """
 
 import base64
+import json
 import os
 import shutil
 import subprocess
@@ -45,7 +46,7 @@ class Browser:
         capabilities = {
             "browserName": "chrome",
             "goog:chromeOptions": {"args": arguments},
-            "goog:loggingPrefs": {"browser": "ALL"},
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }
         started = self._post(f"{driver_url}/session", {"capabilities": {"alwaysMatch": capabilities}})
         self._url = f"{driver_url}/session/{started['sessionId']}"
@@ -101,6 +102,16 @@ class Browser:
         entries = self.call("se/log", {"type": "browser"})
         return [str(entry["message"]) for entry in entries if entry["level"] == "SEVERE"]
 
+    def read_requests(self) -> list[dict[str, Any]]:
+        """Return the requests that the page made since it was asked last, as the DevTools protocol has them."""
+        entries = self.call("se/log", {"type": "performance"})
+        messages = [json.loads(entry["message"])["message"] for entry in entries]
+        return [found["params"]["request"] for found in messages if found["method"] == "Network.requestWillBeSent"]
+
+    def read_name(self, selector: str) -> str:
+        """Return what an element is called for who does not see it."""
+        return str(self._ask("GET", f"{self._url}/element/{self.find(selector)[ELEMENT]}/computedlabel"))
+
     def call(self, command: str, body: dict[str, Any]) -> Any:
         """Send one command of the protocol. Raises AssertionError if it fails."""
         return self._post(f"{self._url}/{command}", body)
@@ -123,6 +134,8 @@ class Browser:
 def browser() -> Iterator[Browser]:
     """Return a browser, or skip the test where none is installed; TEST_CHROMIUM=require makes that a failure."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if os.environ.get("TEST_CHROMIUM") == "skip":
+        pytest.skip("TEST_CHROMIUM=skip")
     if program is None or driver is None:
         message = "chromium and chromedriver are not installed"
         if os.environ.get("TEST_CHROMIUM") == "require":

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from registry.errors import PolicyNotFoundError, RegistryError
 from registry.models import Batch, Record, SplitPolicy
@@ -78,9 +79,14 @@ class BatchView:
     has_next: bool
 
 
+def list_record_rows() -> QuerySet[Record]:
+    """Return records with what a row shows of them, and without what it does not: documents, a batch's inner hashes."""
+    return list_records().defer("document", "batch__subtree_roots")
+
+
 def get_newest_records(*, before: UUID | None) -> RecordList:
     """Return a page of records, newest first: keys sort by time."""
-    records = list_records().order_by("-id")
+    records = list_record_rows().order_by("-id")
     if before is not None:
         records = records.filter(id__lt=before)
     found = list(records[: PAGE_ROWS + 1])
@@ -113,13 +119,13 @@ def get_record_view(record_id: UUID, *, now: datetime) -> RecordView:
 
 def get_batch_view(seq: int, *, from_index: int | None) -> BatchView:
     """Return what a batch's page shows, its records from an index on. Raises BatchNotFoundError if there is none."""
-    batch = list_batches().filter(seq=seq, register__network=settings.CADASTRE_NETWORK).first()
+    batch = list_batches().defer("subtree_roots").filter(seq=seq, register__network=settings.CADASTRE_NETWORK).first()
     if batch is None:
         raise BatchNotFoundError
     anchor = find_anchor_view(batch)
     first = batch.first_index if from_index is None else from_index
     end = batch.first_index + batch.size
-    records = list_records().filter(batch=batch, index__gte=first, index__lt=end).order_by("index")
+    records = list_record_rows().filter(batch=batch, index__gte=first, index__lt=end).order_by("index")
     found = list(records[: PAGE_ROWS + 1])
     return BatchView(
         batch=batch,

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -17,7 +18,7 @@ from web.selectors.records import (
     get_newest_records,
     get_record_view,
 )
-from web.selectors.search import search
+from web.selectors.search import Findings, search
 
 
 @require_safe
@@ -68,10 +69,8 @@ def show_search(request: HttpRequest) -> HttpResponse:
     """Lead to what was searched for, or show all that was found."""
     text = request.GET.get("q", "")
     found = search(text)
-    if len(found.records) == 1 and not found.batches:
-        return redirect("record", record_id=found.records[0].record.id)
-    if len(found.batches) == 1 and not found.records:
-        return redirect("batch", seq=found.batches[0].seq)
+    if found.count == 1:
+        return redirect(_lead_to(found))
     return render_page(request, "web/search.html", {"text": text.strip(), "found": found})
 
 
@@ -79,3 +78,14 @@ def show_search(request: HttpRequest) -> HttpResponse:
 def show_status(request: HttpRequest) -> HttpResponse:
     """Show how long rows have waited for their sweeps."""
     return render_page(request, "web/status.html", {"status": get_status(now=timezone.now())})
+
+
+def _lead_to(found: Findings) -> str:
+    """Return the address of the one thing that was found."""
+    if found.records:
+        return reverse("record", args=[found.records[0].record.id])
+    if found.batches:
+        return reverse("batch", args=[found.batches[0].seq])
+    if found.anchors and found.anchors[0].current:
+        return reverse("anchor", args=[found.anchors[0].current.txid])
+    return reverse("anchors")
