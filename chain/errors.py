@@ -4,6 +4,9 @@
 class ChainError(Exception):
     """Bitcoin could not be read or written."""
 
+    needs_operator = False
+    """Whether waiting will not help: a person must look at the node, or decide."""
+
     def __init__(self, message: str = "") -> None:
         """Take the class's docstring as the message when none is given."""
         super().__init__(message or (type(self).__doc__ or "").strip())
@@ -20,9 +23,17 @@ class NodeBehindError(NodeUnavailableError):
 class NodeAuthenticationError(ChainError):
     """The Bitcoin node refuses the user name and password."""
 
+    needs_operator = True
+
 
 class NodeProtocolError(ChainError):
     """The Bitcoin node's answer is not the JSON-RPC that was expected."""
+
+
+class NodeInconsistentError(ChainError):
+    """The Bitcoin node's answers contradict each other."""
+
+    needs_operator = True
 
 
 class NodeRejectedError(ChainError):
@@ -65,6 +76,24 @@ class SigningError(ChainError):
 
 class NetworkError(ChainError):
     """The network is unknown, or the node runs another one."""
+
+    needs_operator = True
+
+
+class BlockPrunedError(ChainError):
+    """The Bitcoin node has pruned a block that is still to be followed."""
+
+    needs_operator = True
+
+
+class ReorganisationTooDeepError(ChainError):
+    """The Bitcoin node's chain leaves the followed one deeper than is undone without an operator's decision."""
+
+    needs_operator = True
+
+
+class ReorganisationMissingError(ChainError):
+    """The Bitcoin node shows no reorganisation that would have to be allowed."""
 
 
 class StaleEventError(ChainError):

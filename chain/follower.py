@@ -1,27 +1,42 @@
 """Blocks, one event at a time, for consumers that keep their cursor together with the effects.
 
-`follow` asks `next_event` (network, no transaction) and then, in one transaction, calls `advance` and lets the consumer
-apply the event's effects. So each block's effects are applied exactly once, and undone exactly once if the chain leaves
-it.
+`follow` asks the node for the next event (network, no transaction) and then, in one transaction, calls `advance` and
+lets the consumer apply the event's effects. So each block's effects are applied exactly once, and undone exactly once
+if the chain leaves it. It goes on where the last block was applied, however long ago that was: no block is skipped.
+
+A block costs the node two calls, a look at an unchanged chain three.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from chain.errors import NetworkError, NodeBehindError, NodeRejectedError, StaleEventError
-from chain.models import FollowedBlock
+from chain.blocks import fetch_block
+from chain.errors import ChainError, NetworkError, NodeInconsistentError, StaleEventError
+from chain.follower_states import note_problem, note_progress
+from chain.forks import Fork, check_fork, describe_fork, find_fork
+from chain.models import AllowedReorganisation, FollowedBlock
 from chain.networks import get_network
 from chain.node import NodeClient
-from chain.transactions import Block, parse_block
+from chain.transactions import Block
 from database.transactions import require_transaction
 
-_RPC_INVALID_PARAMETER = -8
 EVENTS_MAX = 2_000
 """Events of one call to follow, so that a worker that catches up is not busy for hours."""
+
+BLOCKS_KEPT = 10_000
+"""Followed blocks that are kept at least, ten weeks of them: a deeper reorganisation could not be undone, even if an
+operator allowed it. Two megabytes for each consumer, where all blocks of the main network would take 200."""
+
+PRUNING_INTERVAL = 1_000
+"""Rows are removed so many at a time."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,41 +49,70 @@ class BlockEvent:
     block: Block | None
 
 
-def follow(*, node: NodeClient, consumer: str, apply: Callable[[BlockEvent], None], limit: int = EVENTS_MAX) -> int:
+def follow(
+    *,
+    node: NodeClient,
+    consumer: str,
+    apply: Callable[[BlockEvent], None],
+    now: datetime,
+    limit: int = EVENTS_MAX,
+) -> int:
     """Apply what happened to the chain since the last call: each event and its cursor in one transaction.
 
-    Returns how many events were applied, at most `limit`; another worker that is ahead ends the call.
-    Raises what next_event raises.
+    Returns how many events were applied, at most `limit`; another worker that is ahead ends the call. What keeps the
+    consumer from following is noted in its FollowerState.
+    Raises what iterate_events raises.
     """
-    for applied in range(limit):
-        event = next_event(node=node, consumer=consumer, start_height=settings.CADASTRE_CHAIN_START_HEIGHT)
-        if event is None:
-            return applied
-        try:
+    applied = 0
+    try:
+        for event in iterate_events(node=node, consumer=consumer, start_height=settings.CADASTRE_CHAIN_START_HEIGHT):
             with transaction.atomic(durable=True):
                 advance(consumer=consumer, event=event)
                 apply(event)
-        except StaleEventError:
-            return applied
-    return limit
+            applied += 1
+            if applied == limit:
+                break
+    except StaleEventError:
+        return applied
+    except ChainError as error:
+        note_problem(consumer=consumer, error=error, now=now)
+        raise
+    note_progress(consumer=consumer, now=now)
+    return applied
+
+
+def iterate_events(*, node: NodeClient, consumer: str, start_height: int) -> Iterator[BlockEvent]:
+    """Yield what happened to the chain after the consumer's cursor; each event must be applied before the next.
+
+    1. The node must run the network that the settings name.
+    2. If it does not have the cursor's block at its height, the fork is found and checked; then the followed blocks
+       above it are disconnected, from the highest down.
+    3. The blocks above the cursor are connected, up to the node's tip. A consumer without a cursor begins with the
+       block at `start_height`.
+
+    Raises NetworkError if the node runs another network, NodeBehindError if it is catching up with the blocks that were
+    followed, ReorganisationTooDeepError if more would be undone than is undone without an operator's decision,
+    BlockPrunedError if it has pruned a block that is needed, NodeInconsistentError if its answers contradict each
+    other, NodeUnavailableError if it does not answer.
+    """
+    _check_network(node)
+    tip = find_tip(consumer)
+    if tip is not None and node.find_block_hash(tip.height) != tip.hash:
+        fork = find_fork(node=node, tip=tip)
+        if fork.depth > 0:
+            check_fork(node=node, fork=fork)
+            logger.warning("reorganisation: %s", describe_fork(fork))
+            yield from _disconnect(fork)
+        tip = fork.last
+    yield from _connect(node=node, tip=tip, start_height=start_height)
 
 
 def next_event(*, node: NodeClient, consumer: str, start_height: int) -> BlockEvent | None:
     """Return what happened to the chain after the consumer's cursor, or None if nothing did.
 
-    A consumer without a cursor begins with the block at `start_height`.
-    Raises NetworkError if the node runs another network than the settings name, NodeBehindError if it is
-    catching up with the blocks that were followed, NodeUnavailableError if it does not answer.
+    Raises what iterate_events raises.
     """
-    _check_network(node)
-    tip = find_tip(consumer)
-    if tip is None:
-        return _connect(node, start_height, previous_hash=None)
-    header = node.find_block_header(tip.hash)
-    if header is not None and header.confirmations > 0:
-        return _connect(node, tip.height + 1, previous_hash=tip.hash)
-    _refuse_if_behind(node, tip, is_known=header is not None)
-    return BlockEvent("disconnected", tip.height, tip.hash, None)
+    return next(iterate_events(node=node, consumer=consumer, start_height=start_height), None)
 
 
 def advance(*, consumer: str, event: BlockEvent) -> None:
@@ -89,6 +133,8 @@ def advance(*, consumer: str, event: BlockEvent) -> None:
         )
     except IntegrityError as error:
         raise StaleEventError(f"{consumer} has followed a block at {event.height} already") from error
+    if event.height % PRUNING_INTERVAL == 0:
+        FollowedBlock.objects.filter(consumer=consumer, height__lte=event.height - BLOCKS_KEPT).delete()
 
 
 def find_tip(consumer: str) -> FollowedBlock | None:
@@ -104,51 +150,34 @@ def _check_network(node: NodeClient) -> None:
         raise NetworkError(f"the settings name {network.name}, but the node's genesis block is {found}")
 
 
-def _connect(node: NodeClient, height: int, *, previous_hash: str | None) -> BlockEvent | None:
-    """Return the best chain's block at a height as an event, or None if there is none yet that follows."""
-    found = _find_block_hash(node, height)
-    if found is None:
-        return None
-    block = parse_block(node.get_block(found), height=height)
-    if previous_hash is not None and block.previous_hash != previous_hash:
-        # The chain was reorganised between two calls; the next look sees it whole.
-        return None
-    return BlockEvent("connected", height, found, block)
+def _disconnect(fork: Fork) -> Iterator[BlockEvent]:
+    """Yield the followed blocks above a fork, from the highest down."""
+    rows = FollowedBlock.objects.filter(consumer=fork.tip.consumer, height__gte=fork.first_height)
+    for height, block_hash in list(rows.order_by("-height").values_list("height", "hash")):
+        yield BlockEvent("disconnected", height, block_hash, None)
 
 
-def _refuse_if_behind(node: NodeClient, tip: FollowedBlock, *, is_known: bool) -> None:
-    """Raise NodeBehindError unless the node's chain has left the cursor's block, which is off that chain.
+def _connect(*, node: NodeClient, tip: FollowedBlock | None, start_height: int) -> Iterator[BlockEvent]:
+    """Yield the blocks of the node's chain above a cursor.
 
-    While a node starts, downloads or reindexes, it may know headers far above the last block of its chain, so
-    that a block off its chain may be one that it has yet to reach. Only another block at a followed height is
-    a reorganisation, and below the cursor only where the node knows of nothing more to catch up with.
+    Ends early where the chain was reorganised between two calls; the next look sees it whole.
     """
-    info = node.get_blockchain_info()
-    if info.blocks >= tip.height:
-        # The node may have reached the cursor's block since it was asked for it.
-        is_behind = _find_block_hash(node, tip.height) in {None, tip.hash}
-    elif not is_known or info.is_initial_block_download or info.headers >= tip.height:
-        is_behind = True
-    else:
-        row = FollowedBlock.objects.filter(consumer=tip.consumer, height=info.blocks).first()
-        is_behind = row is None or row.hash == info.best_block_hash
-    if is_behind:
-        raise NodeBehindError(f"the node is at height {info.blocks}, behind block {tip.hash} at height {tip.height}")
-
-
-def _find_block_hash(node: NodeClient, height: int) -> str | None:
-    """Return the hash of the best chain's block at a height, or None if the chain is not that long."""
-    try:
-        return node.get_block_hash(height)
-    except NodeRejectedError as error:
-        if error.code == _RPC_INVALID_PARAMETER:
-            return None
-        raise
+    height = start_height if tip is None else tip.height + 1
+    previous_hash = None if tip is None else tip.hash
+    while (found := node.find_block_hash(height)) is not None:
+        block = fetch_block(node=node, block_hash=found, height=height)
+        if previous_hash not in {None, block.previous_hash}:
+            if node.find_block_hash(height - 1) == previous_hash:
+                raise NodeInconsistentError(f"the node's block {found} at height {height} is not on {previous_hash}")
+            return
+        yield BlockEvent("connected", height, found, block)
+        height, previous_hash = height + 1, found
 
 
 def _retreat(consumer: str, event: BlockEvent) -> None:
-    """Remove the cursor's row, which must be its highest."""
+    """Remove the cursor's row, which must be its highest; an operator's permission ends at the fork."""
     above = FollowedBlock.objects.filter(consumer=consumer, height__gt=event.height)
     rows = FollowedBlock.objects.filter(consumer=consumer, height=event.height, hash=event.hash)
     if above.exists() or rows.delete()[0] != 1:
         raise StaleEventError(f"{consumer} does not end in {event.hash} at {event.height}")
+    AllowedReorganisation.objects.filter(consumer=consumer, fork_height__gte=event.height - 1).delete()

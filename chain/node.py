@@ -1,33 +1,32 @@
-"""The client of a Bitcoin node: Bitcoin Core's JSON-RPC, and nothing else, over one connection per thread.
+"""The client of a Bitcoin node: Bitcoin Core's JSON-RPC, and nothing else.
 
-Whatever speaks that protocol can serve it: Bitcoin Core 28 or later, or the development node. Amounts become
+Whatever speaks that protocol can serve it: Bitcoin Core 28 or later, btcd, or the development node. Amounts become
 int sat and never pass through a float. Read calls survive a dropped connection; a transaction is never sent
-again blindly.
+again blindly. What is read by its hash must have that hash. Where a node lacks a call, or answers it in another way,
+the client does without it as docs/reference/nodes.md says.
 """
 
-import base64
-import http.client
 import itertools
 import json
-import os
-import threading
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from chain.errors import (
-    NodeAuthenticationError,
-    NodeProtocolError,
-    NodeRejectedError,
-    NodeUnavailableError,
-    TransactionAlreadyKnownError,
-    TransactionMissingInputsError,
-    TransactionRejectedError,
+from chain.errors import NodeInconsistentError, NodeProtocolError, NodeRejectedError
+from chain.node_refusals import (
+    RPC_INTERNAL_ERROR,
+    RPC_INVALID_ADDRESS_OR_KEY,
+    RPC_INVALID_PARAMETERS,
+    is_already_waiting,
+    is_block_missing,
+    is_call_lacking,
+    is_height_out_of_range,
+    to_error,
+    to_transaction_error,
 )
 from chain.node_results import (
     AcceptResult,
@@ -35,115 +34,27 @@ from chain.node_results import (
     HeaderInfo,
     MempoolEntry,
     TxOut,
+    read_block,
     read_hash,
+    read_header,
     read_int,
+    read_previous_hash,
     read_raw,
     read_sat,
 )
+from chain.transactions import parse_block, transaction_id
+from chain.transports import HttpTransport, Transport
 
-RPC_INVALID_ADDRESS_OR_KEY = -5
-RPC_VERIFY_ERROR = -25
-RPC_VERIFY_REJECTED = -26
-RPC_VERIFY_ALREADY_IN_CHAIN = -27
-RPC_IN_WARMUP = -28
-RPC_DESERIALIZATION_ERROR = -22
+STALE_BRANCH_BLOCKS_MAX = 1_000
+"""A node that does not describe blocks off its chain is asked for so many, to find the height of one."""
+
+FEE_RATE_MAX_COINS_PER_KVB = 0.1
+"""Bitcoin Core's default for `testmempoolaccept`, which btcd must be told."""
 
 Result = TypeVar("Result")
 _DESCRIBED = True
 _IN_HEX = False
-_HTTP_UNAUTHORIZED = 401
-_HTTP_FORBIDDEN = 403
-_MISSING_INPUTS = ("bad-txns-inputs-missingorspent", "missing-inputs", "Missing inputs")
-
-
-class Transport(Protocol):
-    """The one outside call: a JSON-RPC request goes out, its reply comes back."""
-
-    def exchange(self, body: bytes, *, is_repeatable: bool) -> bytes:
-        """Send one request body and return the reply's body.
-
-        Raises NodeUnavailableError if no reply came, NodeAuthenticationError if the password is refused.
-        """
-
-
-class _KeptConnection:
-    """An open connection, closed when its thread or its transport ends."""
-
-    def __init__(self, connection: http.client.HTTPConnection) -> None:
-        self.connection = connection
-        self.process_id = os.getpid()
-
-    def __del__(self) -> None:
-        """Close the connection."""
-        self.connection.close()
-
-
-class HttpTransport:
-    """JSON-RPC over HTTP/1.1 with one kept-alive connection per thread."""
-
-    def __init__(self, url: str, *, timeout_s: float = 30) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise NodeProtocolError("the node's address must look like http://user:password@host:port")
-        self._is_https = parts.scheme == "https"
-        self._host = parts.hostname
-        self._port = parts.port
-        self._path = parts.path or "/"
-        self._timeout_s = timeout_s
-        credentials = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
-        self._headers = {
-            "Authorization": "Basic " + base64.b64encode(credentials).decode("ascii"),
-            "Content-Type": "application/json",
-        }
-        self._local = threading.local()
-
-    def exchange(self, body: bytes, *, is_repeatable: bool) -> bytes:
-        """Send one request body and return the reply's body.
-
-        A kept connection may have been dropped by the node while idle. A repeatable request is then sent
-        once more on a new connection; one that is not goes out on a new connection in the first place.
-        Raises NodeUnavailableError if no reply came, NodeAuthenticationError if the password is refused.
-        """
-        if not is_repeatable:
-            self.close()
-        is_reused = self._find_connection() is not None
-        try:
-            return self._exchange_once(body)
-        except (ConnectionError, http.client.BadStatusLine) as error:
-            self.close()
-            if not (is_repeatable and is_reused):
-                raise NodeUnavailableError(f"the Bitcoin node dropped the connection: {error}") from error
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise NodeUnavailableError(f"the Bitcoin node does not answer: {error}") from error
-        return self.exchange(body, is_repeatable=False)
-
-    def close(self) -> None:
-        """Close this thread's connection; the next request opens a new one."""
-        self._local.kept = None
-
-    def _find_connection(self) -> http.client.HTTPConnection | None:
-        """Return this thread's open connection, unless a forked parent opened it."""
-        kept: _KeptConnection | None = getattr(self._local, "kept", None)
-        return kept.connection if kept is not None and kept.process_id == os.getpid() else None
-
-    def _exchange_once(self, body: bytes) -> bytes:
-        """Send on this thread's connection, opened if there is none."""
-        connection = self._find_connection()
-        if connection is None:
-            make = http.client.HTTPSConnection if self._is_https else http.client.HTTPConnection
-            connection = make(self._host, self._port, timeout=self._timeout_s)
-            self._local.kept = _KeptConnection(connection)
-        connection.request("POST", self._path, body, self._headers)
-        response = connection.getresponse()
-        reply: bytes = response.read()
-        if response.status in {_HTTP_UNAUTHORIZED, _HTTP_FORBIDDEN}:
-            raise NodeAuthenticationError(f"the Bitcoin node answered {response.status}")
-        if not response.headers.get("Content-Type", "").startswith("application/json"):
-            # Core answers like this while its work queue is full (503), and so does a proxy without a node
-            # behind it.
-            raise NodeUnavailableError(f"the Bitcoin node answered {response.status} without JSON")
-        return reply
+_HEX_VERBOSITY = 0
 
 
 class NodeClient:
@@ -168,37 +79,82 @@ class NodeClient:
     def get_block_hash(self, height: int) -> str:
         """Return the hash of the best chain's block at a height.
 
-        Raises NodeRejectedError (-8) if the chain is not that long.
+        Raises NodeRejectedError (-8, from btcd -1) if the chain is not that long.
         """
         return read_hash(self._call("getblockhash", height))
+
+    def find_block_hash(self, height: int) -> str | None:
+        """Return the hash of the best chain's block at a height, or None if the chain is not that long."""
+        try:
+            return self.get_block_hash(height)
+        except NodeRejectedError as error:
+            if is_height_out_of_range(error):
+                return None
+            raise
+
+    def get_raw_header(self, block_hash: str) -> bytes:
+        """Return the 80 bytes of the header of the block with this hash, on the best chain or off it.
+
+        Raises NodeRejectedError (-5) if the node does not know the block, NodeInconsistentError if it
+        answers with another one.
+        """
+        return read_header(self._call("getblockheader", block_hash, _IN_HEX), block_hash)
 
     def get_block_header(self, block_hash: str) -> HeaderInfo:
         """Return a block's header; `confirmations` is -1 where the block is off the best chain.
 
-        Raises NodeRejectedError (-5) if the node does not know the block.
+        Raises what get_raw_header raises.
         """
-        described = self._call("getblockheader", block_hash, _DESCRIBED)
-        raw = read_raw(self._call("getblockheader", block_hash, _IN_HEX))
-        return HeaderInfo.from_json(described, raw)
+        try:
+            described = self._call("getblockheader", block_hash, _DESCRIBED)
+        except NodeRejectedError as error:
+            if error.code != RPC_INTERNAL_ERROR:
+                raise
+            # btcd describes blocks of its best chain alone.
+            return self._describe_stale_header(block_hash)
+        header = HeaderInfo.from_json(described, self.get_raw_header(block_hash))
+        if header.hash != block_hash:
+            raise NodeInconsistentError(f"the node was asked for header {block_hash} and described {header.hash}")
+        return header
 
     def find_block_header(self, block_hash: str) -> HeaderInfo | None:
         """Return a block's header, or None if the node does not know the block."""
         return _none_if_unknown(lambda: self.get_block_header(block_hash))
 
     def get_block(self, block_hash: str) -> bytes:
-        """Return a block's serialisation.
+        """Return the serialisation of the block with this hash; only its header is checked.
 
-        Raises NodeRejectedError (-5) if the node does not know the block, (-1) if it has pruned it.
+        Raises NodeRejectedError (-5) if the node does not know the block, (-1) if it has pruned it,
+        NodeInconsistentError if it answers with another one.
         """
-        return read_raw(self._call("getblock", block_hash, 0))
+        return read_block(self._call("getblock", block_hash, _HEX_VERBOSITY), block_hash)
+
+    def find_block(self, block_hash: str) -> bytes | None:
+        """Return the serialisation of a block, or None if the node does not have it, or has it no more."""
+        try:
+            return self.get_block(block_hash)
+        except NodeRejectedError as error:
+            if is_block_missing(error):
+                return None
+            raise
 
     def get_raw_transaction(self, txid: str, *, block_hash: str | None = None) -> bytes:
         """Return a transaction from the mempool, or from the block that is named.
 
-        Raises NodeRejectedError (-5) if it is not there.
+        Raises NodeRejectedError (-5) if it is not there, NodeInconsistentError if the node answers with
+        another one.
         """
-        parameters = [txid, False] if block_hash is None else [txid, False, block_hash]
-        return read_raw(self._call("getrawtransaction", *parameters))
+        parameters = [txid, _HEX_VERBOSITY] if block_hash is None else [txid, _HEX_VERBOSITY, block_hash]
+        try:
+            raw = read_raw(self._call("getrawtransaction", *parameters))
+        except NodeRejectedError as error:
+            if block_hash is None or error.code != RPC_INVALID_PARAMETERS:
+                raise
+            # btcd's call does not take a block.
+            return self._get_transaction_of_block(txid, block_hash)
+        if transaction_id(raw) != txid:
+            raise NodeInconsistentError(f"the node was asked for transaction {txid} and gave {transaction_id(raw)}")
+        return raw
 
     def find_raw_transaction(self, txid: str, *, block_hash: str | None = None) -> bytes | None:
         """Return a transaction from the mempool or the named block, or None if it is not there."""
@@ -222,16 +178,24 @@ class NodeClient:
         try:
             return read_hash(self._call("sendrawtransaction", raw.hex(), is_repeatable=False))
         except NodeRejectedError as error:
-            raise _to_transaction_error(error) from error
+            if is_already_waiting(error):
+                # Core answers with the id, btcd with a refusal.
+                return transaction_id(raw)
+            raise to_transaction_error(error) from error
 
     def test_mempool_accept(self, raw: bytes) -> AcceptResult:
         """Ask whether the node would take this transaction, and why not."""
-        return AcceptResult.from_json(self._call("testmempoolaccept", [raw.hex()]))
+        return AcceptResult.from_json(self._call("testmempoolaccept", [raw.hex()], FEE_RATE_MAX_COINS_PER_KVB))
 
     def estimate_smart_fee(self, blocks: int) -> int | None:
         """Return the fee rate in sat/kvB that should confirm within so many blocks, or None if the
-        node cannot tell."""
-        value = self._call("estimatesmartfee", blocks)
+        node cannot tell or has no such call."""
+        try:
+            value = self._call("estimatesmartfee", blocks)
+        except NodeRejectedError as error:
+            if is_call_lacking(error):
+                return None
+            raise
         if not isinstance(value, dict):
             raise NodeProtocolError("estimatesmartfee did not answer with an object")
         return read_sat(value["feerate"]) if "feerate" in value else None
@@ -240,8 +204,14 @@ class NodeClient:
         """Return a mempool transaction's size, fee and unconfirmed parents, or None if it is not in the mempool.
 
         Named after Core's call, so it is no `find_`; its -5 is an answer here, as it is to Core's users.
+        A node that lacks it is asked for its whole mempool.
         """
-        value = _none_if_unknown(lambda: self._call("getmempoolentry", txid))
+        try:
+            value = _none_if_unknown(lambda: self._call("getmempoolentry", txid))
+        except NodeRejectedError as error:
+            if not is_call_lacking(error):
+                raise
+            value = self._find_in_mempool(txid)
         return None if value is None else MempoolEntry.from_json(value)
 
     def generate_to_address(self, n: int, address: str) -> list[str]:
@@ -266,6 +236,36 @@ class NodeClient:
         """Undo `invalidate_block`."""
         self._call("reconsiderblock", block_hash, is_repeatable=False)
 
+    def _describe_stale_header(self, block_hash: str) -> HeaderInfo:
+        """Find the height of a block off the best chain by the first of its ancestors that the node describes."""
+        raw = self.get_raw_header(block_hash)
+        previous_hash = read_previous_hash(raw)
+        for steps in range(1, STALE_BRANCH_BLOCKS_MAX + 1):
+            try:
+                ancestor = HeaderInfo.from_json(self._call("getblockheader", previous_hash, _DESCRIBED), b"")
+            except NodeRejectedError as error:
+                if error.code != RPC_INTERNAL_ERROR:
+                    raise
+                previous_hash = read_previous_hash(self.get_raw_header(previous_hash))
+            else:
+                return HeaderInfo.of_stale_block(block_hash, raw, height=ancestor.height + steps)
+        raise NodeProtocolError(f"block {block_hash} is more than {STALE_BRANCH_BLOCKS_MAX} blocks off the best chain")
+
+    def _get_transaction_of_block(self, txid: str, block_hash: str) -> bytes:
+        """Return a transaction that is read out of its whole block."""
+        block = parse_block(self.get_block(block_hash), height=0)
+        for found in block.transactions:
+            if found.txid == txid:
+                return found.raw
+        raise NodeRejectedError(RPC_INVALID_ADDRESS_OR_KEY, f"block {block_hash} has no transaction {txid}")
+
+    def _find_in_mempool(self, txid: str) -> object:
+        """Return what the list of the whole mempool says about one transaction, or None."""
+        value = self._call("getrawmempool", _DESCRIBED)
+        if not isinstance(value, dict):
+            raise NodeProtocolError("getrawmempool did not answer with an object")
+        return value.get(txid)
+
     def _call(self, method: str, *parameters: Any, is_repeatable: bool = True) -> Any:
         """Make one call and return its result, with numbers that have a fraction as Decimal."""
         call_id = next(self._ids)
@@ -273,12 +273,12 @@ class NodeClient:
         reply = self._exchange(body, is_repeatable=is_repeatable)
         try:
             value = json.loads(reply, parse_float=Decimal, parse_constant=_refuse_constant)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NodeProtocolError(f"{method} was not answered with JSON") from error
         if not isinstance(value, dict) or value.get("id") != call_id:
             raise NodeProtocolError(f"{method} was answered with something else")
         if value.get("error") is not None:
-            raise _to_error(value["error"])
+            raise to_error(value["error"])
         if "result" not in value:
             raise NodeProtocolError(f"{method} was answered without a result")
         return value["result"]
@@ -312,28 +312,6 @@ def _none_if_unknown(call: Callable[[], Result]) -> Result | None:
         if error.code == RPC_INVALID_ADDRESS_OR_KEY:
             return None
         raise
-
-
-def _to_error(value: object) -> Exception:
-    """Turn an error object of the reply into ours."""
-    if not isinstance(value, dict) or not isinstance(value.get("code"), int):
-        return NodeProtocolError("the node's error has no code")
-    code, message = value["code"], str(value.get("message", ""))
-    if code == RPC_IN_WARMUP:
-        return NodeUnavailableError(f"the Bitcoin node is starting: {message}")
-    return NodeRejectedError(code, message)
-
-
-def _to_transaction_error(error: NodeRejectedError) -> NodeRejectedError:
-    """Turn the refusal of a transaction into the error that says why."""
-    code, message = error.code, error.node_message
-    if code == RPC_VERIFY_ALREADY_IN_CHAIN:
-        return TransactionAlreadyKnownError(code, message)
-    if code == RPC_VERIFY_ERROR and message.startswith(_MISSING_INPUTS):
-        return TransactionMissingInputsError(code, message)
-    if code in {RPC_VERIFY_ERROR, RPC_VERIFY_REJECTED, RPC_DESERIALIZATION_ERROR}:
-        return TransactionRejectedError(code, message)
-    return error
 
 
 def _refuse_constant(text: str) -> object:

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Self
 
-from chain.errors import NodeProtocolError
+from chain.errors import NodeInconsistentError, NodeProtocolError
+from chain.transactions import HEADER_BYTES, VALUE_SAT_MAX, block_hash
 
 SAT_PER_COIN = 100_000_000
+_COINS_MAX = VALUE_SAT_MAX // SAT_PER_COIN
 _HASH_CHARACTERS = 64
+_NO_HASH = "00" * 32
+_PREVIOUS_HASH = slice(4, 36)
+_TIME = slice(68, 72)
 
 
 def read_int(value: object) -> int:
@@ -51,14 +56,42 @@ def read_hash(value: object) -> str:
 def read_sat(value: object) -> int:
     """Return an amount, which JSON gives in coins, in satoshi.
 
-    Raises NodeProtocolError if it is no number or finer than a satoshi.
+    Raises NodeProtocolError if it is no number, more than there can be, or finer than a satoshi.
     """
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not -_COINS_MAX <= value <= _COINS_MAX:
         raise NodeProtocolError(f"the node answered {value!r} where an amount belongs")
     amount = Decimal(value) * SAT_PER_COIN
     if amount != amount.to_integral_value():
         raise NodeProtocolError(f"the amount {value} is finer than a satoshi")
     return int(amount)
+
+
+def read_header(value: object, wanted: str) -> bytes:
+    """Return the 80 bytes of the header of the block with this hash.
+
+    Raises NodeProtocolError if it is no header, NodeInconsistentError if it is another block's.
+    """
+    raw = read_raw(value)
+    if len(raw) != HEADER_BYTES:
+        raise NodeProtocolError(f"the node answered {len(raw)} bytes where a header belongs")
+    return read_block(value, wanted)
+
+
+def read_block(value: object, wanted: str) -> bytes:
+    """Return the bytes of the block with this hash; what follows its header is not looked at.
+
+    Raises NodeProtocolError if it is not hex, NodeInconsistentError if it is another block.
+    """
+    raw = read_raw(value)
+    found = block_hash(raw[:HEADER_BYTES])
+    if found != wanted:
+        raise NodeInconsistentError(f"the node was asked for block {wanted} and answered with {found}")
+    return raw
+
+
+def read_previous_hash(header: bytes) -> str:
+    """Return the hash of the block before, from the 80 bytes of a header."""
+    return header[_PREVIOUS_HASH][::-1].hex()
 
 
 def _read_object(value: object) -> dict[str, Any]:
@@ -70,26 +103,33 @@ def _read_object(value: object) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ChainInfo:
-    """The state of the node's chain (`getblockchaininfo`)."""
+    """The state of the node's chain (`getblockchaininfo`).
+
+    Whether it is in its initial download is None where the node does not say; `prune_height` is that of the
+    lowest block which a pruned node has, None where nothing is pruned or the node does not say.
+    """
 
     chain: str
     blocks: int
     headers: int
     best_block_hash: str
-    is_initial_block_download: bool
+    is_initial_block_download: bool | None
     pruned: bool
+    prune_height: int | None
 
     @classmethod
     def from_json(cls, value: object) -> Self:
         """Read the node's answer."""
         fields = _read_object(value)
+        download, prune_height = fields.get("initialblockdownload"), fields.get("pruneheight")
         return cls(
             chain=read_text(fields.get("chain")),
             blocks=read_int(fields.get("blocks")),
             headers=read_int(fields.get("headers")),
             best_block_hash=read_hash(fields.get("bestblockhash")),
-            is_initial_block_download=read_bool(fields.get("initialblockdownload")),
+            is_initial_block_download=None if download is None else read_bool(download),
             pruned=read_bool(fields.get("pruned")),
+            prune_height=None if prune_height is None else read_int(prune_height),
         )
 
 
@@ -109,7 +149,8 @@ class HeaderInfo:
     def from_json(cls, value: object, raw: bytes) -> Self:
         """Read the node's two answers: the described header and its 80 bytes."""
         fields = _read_object(value)
-        previous_hash = fields.get("previousblockhash")  # the genesis block has none
+        # The genesis block has none: Core leaves it out, btcd says zeros.
+        previous_hash = None if fields.get("previousblockhash") == _NO_HASH else fields.get("previousblockhash")
         return cls(
             hash=read_hash(fields.get("hash")),
             height=read_int(fields.get("height")),
@@ -118,6 +159,12 @@ class HeaderInfo:
             previous_hash=None if previous_hash is None else read_hash(previous_hash),
             time=read_int(fields.get("time")),
         )
+
+    @classmethod
+    def of_stale_block(cls, block_hash: str, raw: bytes, *, height: int) -> Self:
+        """Describe a block off the best chain by its 80 bytes, where the node does not."""
+        time = int.from_bytes(raw[_TIME], "little")
+        return cls(block_hash, height, -1, raw, read_previous_hash(raw), time)
 
 
 @dataclass(frozen=True)
@@ -154,7 +201,8 @@ class AcceptResult:
         if not isinstance(value, list) or len(value) != 1:
             raise NodeProtocolError("testmempoolaccept did not answer about one transaction")
         fields = _read_object(value[0])
-        is_allowed = read_bool(fields.get("allowed"))
+        # btcd leaves "allowed" out where it is false, and then gives a reason.
+        is_allowed = read_bool(fields.get("allowed", False if "reject-reason" in fields else None))
         return cls(is_allowed, None if is_allowed else read_text(fields.get("reject-reason")))
 
 
@@ -173,8 +221,10 @@ class MempoolEntry:
         depends = fields.get("depends")
         if not isinstance(depends, list):
             raise NodeProtocolError("getmempoolentry did not list the parents")
+        # Core has the fee among others; btcd has it alone.
+        fee = _read_object(fields["fees"]).get("base") if "fees" in fields else fields.get("fee")
         return cls(
             virtual_size=read_int(fields.get("vsize")),
-            fee_sat=read_sat(_read_object(fields.get("fees")).get("base")),
+            fee_sat=read_sat(fee),
             depends=tuple(read_hash(item) for item in depends),
         )

@@ -35,7 +35,7 @@ P2WPKH_INPUT_WEIGHT = 4 * 41 + 1 + 1 + 72 + 1 + 33
 public key."""
 
 VALUE_SAT_MAX = 21_000_000 * 100_000_000
-_HEADER_BYTES = 80
+HEADER_BYTES = 80
 _VARINT_ONE_BYTE_MAX = 252
 _VARINT_THREE_BYTES_MAX = 0xFFFF
 _SMALL_INTEGER_OPCODES = range(0x51, 0x61)
@@ -212,7 +212,7 @@ def parse_block(raw: bytes, *, height: int | None = None) -> Block:
         previous_hash=previous_hash,
         height=height,
         time=parsed.nTime,
-        header=raw[:_HEADER_BYTES],
+        header=raw[:HEADER_BYTES],
         transactions=transactions,
     )
 
@@ -220,6 +220,16 @@ def parse_block(raw: bytes, *, height: int | None = None) -> Block:
 def block_hash(header: bytes) -> str:
     """Return the hash of a block's 80-byte header."""
     return str(b2lx(Hash(header)))
+
+
+def merkle_root(hashes: Sequence[bytes]) -> bytes:
+    """Return the root of Bitcoin's Merkle tree over at least one hash (internal byte order)."""
+    level = list(hashes)
+    while len(level) > 1:
+        if len(level) % 2:
+            level.append(level[-1])
+        level = [Hash(left + right) for left, right in zip(level[::2], level[1::2], strict=True)]
+    return level[0]
 
 
 def _read_height(coinbase: Transaction) -> int:

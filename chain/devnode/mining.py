@@ -19,6 +19,7 @@ from bitcoin.core.script import CScript, CScriptWitness
 
 from chain.devnode.mempool import MempoolTransaction
 from chain.devnode.tree import BlockTree, expand_target
+from chain.transactions import merkle_root
 
 SUBSIDY_SAT = 50 * 100_000_000
 HALVING_BLOCKS = 150  # regtest's
@@ -48,16 +49,6 @@ def build_block(tree: BlockTree, waiting: Iterable[MempoolTransaction], script: 
     header = struct.pack("<i32s32sII", *fields)
     transactions = [coinbase.serialize()] + [item.transaction.raw for item in chosen]
     return _grind(header, bits) + _varint(len(transactions)) + b"".join(transactions)
-
-
-def merkle_root(hashes: list[bytes]) -> bytes:
-    """Return the root of Bitcoin's Merkle tree over at least one hash (internal byte order)."""
-    level = hashes
-    while len(level) > 1:
-        if len(level) % 2:
-            level = [*level, level[-1]]
-        level = [Hash(left + right) for left, right in zip(level[::2], level[1::2], strict=True)]
-    return level[0]
 
 
 def _choose(waiting: Iterable[MempoolTransaction]) -> list[MempoolTransaction]:

@@ -16,9 +16,10 @@ from registry.services.batches import CONSUMER
 def follow_chain(*, node: NodeClient, now: datetime) -> int:
     """Apply the blocks that came or went since the last call, and return how many there were.
 
-    Raises NodeUnavailableError if the node does not answer, NetworkError if it runs another network.
+    Raises what chain.follower.iterate_events raises: NodeUnavailableError if the node does not answer or is behind, and
+    others if it runs another network, has pruned what is needed, contradicts itself, or shows another chain.
     """
-    return follow(node=node, consumer=CONSUMER, apply=lambda event: apply_event(event=event, now=now))
+    return follow(node=node, consumer=CONSUMER, apply=lambda event: apply_event(event=event, now=now), now=now)
 
 
 def apply_event(*, event: BlockEvent, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,15 @@ from chain import follower
 from chain.errors import BlockNotFollowedError, NetworkError, NodeBehindError, StaleEventError
 from chain.follower import BlockEvent, advance, find_tip, next_event
 from chain.models import FollowedBlock
-from chain.node import HttpTransport, NodeClient
+from chain.node import NodeClient
 from chain.selectors import get_block_hash_at
+from chain.transports import HttpTransport
 from database.transactions import TransactionRequiredError
 from tests.nodes import DevnodeProcess, MiningWallet, running_devnode
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CONSUMER = "tests"
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class CatchingUpTransport(HttpTransport):
@@ -247,7 +250,7 @@ def test_following_stops_at_its_limit_and_goes_on_later(devnode: DevnodeProcess)
 
     counts = [
         follower.follow(
-            node=devnode.client, consumer=CONSUMER, apply=lambda event: heights.append(event.height), limit=4
+            node=devnode.client, consumer=CONSUMER, apply=lambda event: heights.append(event.height), now=NOW, limit=4
         )
         for _ in range(3)
     ]
@@ -261,5 +264,5 @@ def test_an_effect_that_fails_leaves_the_cursor_where_it_was(devnode: DevnodePro
         raise RuntimeError(event.hash)
 
     with pytest.raises(RuntimeError):
-        follower.follow(node=devnode.client, consumer=CONSUMER, apply=fail)
+        follower.follow(node=devnode.client, consumer=CONSUMER, apply=fail, now=NOW)
     assert find_tip(CONSUMER) is None

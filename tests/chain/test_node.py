@@ -17,8 +17,9 @@ from chain.errors import (
     TransactionMissingInputsError,
     TransactionRejectedError,
 )
-from chain.node import HttpTransport, NodeClient, get_node
+from chain.node import NodeClient, get_node
 from chain.node_results import read_sat
+from chain.transports import HttpTransport
 from tests.nodes import DevnodeProcess
 
 HASH = "11" * 32
@@ -214,7 +215,7 @@ def test_a_malformed_address_is_refused(url: str):
 
 def test_the_settings_name_node_and_transport(settings: Settings, shared_devnode: DevnodeProcess):
     settings.CADASTRE_NODE_URL = shared_devnode.url
-    settings.CADASTRE_NODE_TRANSPORT = "chain.node.HttpTransport"
+    settings.CADASTRE_NODE_TRANSPORT = "chain.transports.HttpTransport"
     info = get_node().get_blockchain_info()
     assert info.chain == "regtest"
     assert get_node() is get_node()

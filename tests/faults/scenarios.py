@@ -8,8 +8,9 @@ from django.core.management import call_command
 
 from chain.keys import Account, Key
 from chain.networks import REGTEST
-from chain.node import HttpTransport, NodeClient, get_node
+from chain.node import NodeClient, get_node
 from chain.transactions import Output, parse_block
+from chain.transports import HttpTransport
 from payouts.models import (
     Balance,
     JournalEntry,

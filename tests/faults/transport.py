@@ -1,6 +1,6 @@
 """A way to the node whose calls are points of the fault tests."""
 
-from chain.node import HttpTransport
+from chain.transports import HttpTransport
 from tests.faults.points import POINTS
 
 

@@ -1,0 +1,39 @@
+"""Notes what keeps a consumer from following the chain, for the health check and for people."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from chain.errors import ChainError
+from chain.models import FollowerState
+
+PROGRESS_INTERVAL = timedelta(seconds=60)
+"""While all is well the time is written so often, not at every look."""
+
+logger = logging.getLogger(__name__)
+
+
+def note_progress(*, consumer: str, now: datetime) -> None:
+    """Note that a consumer has followed the chain, and that its problem is over if it had one."""
+    state, is_new = FollowerState.objects.get_or_create(consumer=consumer, defaults={"followed_at": now})
+    is_due = ~Q(problem="") | Q(followed_at=None) | Q(followed_at__lte=now - PROGRESS_INTERVAL)
+    if not is_new and (state.problem or state.followed_at is None or state.followed_at <= now - PROGRESS_INTERVAL):
+        due = FollowerState.objects.filter(is_due, id=state.id)
+        due.update(followed_at=now, failing_since=None, problem="", detail="", needs_operator=False)
+        if state.problem:
+            logger.warning("%s follows the chain again", consumer)
+
+
+def note_problem(*, consumer: str, error: ChainError, now: datetime) -> None:
+    """Note what keeps a consumer from following the chain, and since when: an operator's to solve is logged once."""
+    name = type(error).__name__
+    with transaction.atomic(durable=True):
+        state, _ = FollowerState.objects.select_for_update().get_or_create(consumer=consumer)
+        is_news = state.problem != name
+        state.problem, state.detail, state.needs_operator = name, str(error), error.needs_operator
+        state.failing_since = state.failing_since or now
+        state.save()
+    if is_news and error.needs_operator:
+        logger.error("%s cannot follow the chain: %s", consumer, error)

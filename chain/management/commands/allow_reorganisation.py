@@ -1,0 +1,49 @@
+"""Shows where the node's chain leaves the followed one, and allows to follow it although that is deep."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from chain.errors import ChainError
+from chain.forks import describe_fork
+from chain.node import get_node
+from chain.reorganisations import allow_reorganisation, find_reorganisation, list_consumers
+
+
+class Command(BaseCommand):
+    """manage.py allow_reorganisation [--fork HEIGHT:HASH]"""
+
+    help = "Show where the node's chain leaves the followed one; with --fork, allow to undo every block above that."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the last block that both chains have."""
+        parser.add_argument("--fork", metavar="HEIGHT:HASH", help="the last block that both chains have")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Show every consumer's fork, and allow those at the named block."""
+        fork_height, _, fork_hash = (options["fork"] or "").partition(":")
+        if options["fork"] and not fork_height.isdecimal():
+            raise CommandError("--fork must look like HEIGHT:HASH")
+        allowed = 0
+        try:
+            for consumer in list_consumers():
+                fork = find_reorganisation(node=get_node(), consumer=consumer)
+                if fork is None:
+                    self.stdout.write(f"{consumer} is on the node's chain.")
+                    continue
+                self.stdout.write(f"{describe_fork(fork)}.")
+                if options["fork"]:
+                    allow_reorganisation(
+                        node=get_node(),
+                        consumer=consumer,
+                        fork_height=int(fork_height),
+                        fork_hash=fork_hash,
+                        now=timezone.now(),
+                    )
+                    allowed += 1
+        except ChainError as error:
+            raise CommandError(str(error)) from error
+        if options["fork"]:
+            self.stdout.write(f"Allowed for {allowed}: the next look at the chain undoes these blocks.")
