@@ -29,6 +29,7 @@ def check_bitcoin(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
     found: list[CheckMessage] = []
     readers = (
         ("CADASTRE_ANCHOR_KEY", lambda text: Key.from_wif(text, network), "config.E003"),
+        ("CADASTRE_ANCHOR_NEXT_KEY", lambda text: Key.from_wif(text, network), "config.E009"),
         ("CADASTRE_PAYOUT_XPUB", lambda text: check_version(Account.from_xpub(text), network), "config.E004"),
         ("CADASTRE_PAYOUT_XPRV", lambda text: check_version(Account.from_xprv(text), network), "config.E005"),
     )
@@ -40,7 +41,7 @@ def check_bitcoin(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
         except ChainError as error:
             # The value is a secret: the message must not show it.
             found.append(Error(f"{name} cannot be used: {error}", hint=f"Check {name}.", id=identifier))
-    return found or check_wallet()
+    return found or [*check_wallet(), *check_anchor_keys()]
 
 
 def check_version(account: Account, network: Network) -> None:
@@ -58,6 +59,18 @@ def check_wallet() -> list[CheckMessage]:
     if xpub and xprv and Account.from_xprv(xprv).xpub != Account.from_xpub(xpub).xpub:
         hint = "Set CADASTRE_PAYOUT_XPUB to the public half of CADASTRE_PAYOUT_XPRV."
         return [Error("The payout wallet's two keys are not of one wallet.", hint=hint, id="config.E008")]
+    return []
+
+
+def check_anchor_keys() -> list[CheckMessage]:
+    """Refuse a next anchor key that no present key leads to, or that is the present key already."""
+    present, following = settings.CADASTRE_ANCHOR_KEY, settings.CADASTRE_ANCHOR_NEXT_KEY
+    if following and not present:
+        hint = "Set CADASTRE_ANCHOR_KEY to the key that the last anchor pays, or move the next key there."
+        return [Error("There is a next anchor key, but no present one to sign.", hint=hint, id="config.E010")]
+    if following and following == present:
+        hint = "Once the anchors pay the next key and CADASTRE_ANCHOR_KEY is that key, empty CADASTRE_ANCHOR_NEXT_KEY."
+        return [Error("The next anchor key is the present one.", hint=hint, id="config.E011")]
     return []
 
 

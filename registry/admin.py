@@ -5,6 +5,8 @@ from django.contrib import admin
 from database.admin import ReadOnlyAdmin
 from registry.models import (
     Anchor,
+    AnchorCoin,
+    AnchorScript,
     AnchorTransaction,
     Batch,
     ClaimEvent,
@@ -22,8 +24,9 @@ from registry.models import (
 class RegisterAdmin(ReadOnlyAdmin[Register]):
     """Registers by network."""
 
-    list_display = ["network", "first_txid", "first_vout", "first_value_sat", "founded_at"]
+    list_display = ["network", "first_txid", "first_vout", "first_value_sat", "founded_at", "succeeds"]
     list_filter = ["network"]
+    list_select_related = ["succeeds"]
     search_fields = ["first_txid"]
 
 
@@ -54,6 +57,25 @@ class AnchorAdmin(ReadOnlyAdmin[Anchor]):
     list_filter = ["state"]
     list_select_related = ["batch", "current"]
     search_fields = ["transactions__txid", "block_hash"]
+
+
+@admin.register(AnchorCoin)
+class AnchorCoinAdmin(ReadOnlyAdmin[AnchorCoin]):
+    """Coins paid to the anchor keys, which top up the anchors' funds."""
+
+    list_display = ["txid", "vout", "value_sat", "height", "is_coinbase", "spent_txid"]
+    list_filter = ["network", "is_coinbase"]
+    search_fields = ["txid", "spent_txid"]
+
+
+@admin.register(AnchorScript)
+class AnchorScriptAdmin(ReadOnlyAdmin[AnchorScript]):
+    """Scripts of the anchor keys that a register has used."""
+
+    list_display = ["__str__", "register", "added_at"]
+    list_filter = ["added_at"]
+    list_select_related = ["register"]
+    search_fields = ["register__first_txid"]
 
 
 @admin.register(AnchorTransaction)

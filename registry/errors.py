@@ -33,6 +33,10 @@ class FirstOutpointError(RegistryError):
     """This output cannot found a register."""
 
 
+class SuccessionError(RegistryError):
+    """The register cannot be succeeded."""
+
+
 class BatchStateError(RegistryError):
     """There is nothing to seal."""
 
@@ -41,16 +45,28 @@ class AnchorKeyMissingError(RegistryError):
     """CADASTRE_ANCHOR_KEY is not set, so no anchor can be signed."""
 
 
-class AnchorKeyMismatchError(RegistryError):
-    """CADASTRE_ANCHOR_KEY is not the key that the last anchor pays, so it cannot sign the next one."""
-
-
 class AnchorRaceError(RegistryError):
     """Another worker signed an anchor meanwhile, or the chain was reorganised."""
 
 
-class AnchorFundsError(RegistryError):
+class AnchorWaitsError(RegistryError):
+    """An anchor cannot be signed now. Nothing is lost: every sweep tries again."""
+
+
+class AnchorKeyMismatchError(AnchorWaitsError):
+    """Neither CADASTRE_ANCHOR_KEY nor CADASTRE_ANCHOR_NEXT_KEY is the key that the last anchor pays."""
+
+
+class AnchorFundsError(AnchorWaitsError):
     """The anchor key's funds do not pay for another anchor."""
+
+
+class AnchorCapError(AnchorWaitsError):
+    """The next signature would exceed CADASTRE_ANCHOR_DAILY_CAP_SAT."""
+
+
+class AnchorCeilingError(AnchorWaitsError):
+    """An anchor is overdue, and replacing it would exceed CADASTRE_FEE_RATE_MAX_SAT_PER_KVB."""
 
 
 class WorkNotFoundError(RegistryError):

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from chain.errors import NodeUnavailableError
 from chain.node import get_node
-from registry.errors import AnchorKeyMissingError, BatchStateError, RegisterMissingError
+from registry.errors import AnchorKeyMissingError, AnchorWaitsError, BatchStateError, RegisterMissingError
 from registry.services import anchors, batches, following, records
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,10 @@ def send_anchors_task() -> None:
     except AnchorKeyMissingError:
         # A machine that must not sign has no key; another one does it.
         logger.info("This machine has no anchor key.")
+    except AnchorWaitsError as error:
+        # Funds, cap, ceiling or key: an operator's step or time is missing. The next sweep tries again, and the alarm
+        # (oldest_unanchored_seconds) counts.
+        logger.warning("An anchor waits: %s", error)
 
 
 @shared_task(

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from registry.models import Claim, Record, RightsHolder, SplitPolicy, Work
-from registry.selectors.records import find_anchor, find_sealed_batch, get_state
+from registry.selectors.records import find_anchor, find_place, get_state
 from registry.selectors.terms import TermsLine, list_lines
 from users.api.fields import DigestField, Hex32Field, MoneySerializer, StrictIntegerField
 
@@ -61,7 +61,7 @@ class RecordOutput(serializers.Serializer[Any]):
     registered_at = serializers.DateTimeField()
     state = serializers.SerializerMethodField()
     work = serializers.UUIDField(source="work_id", allow_null=True)
-    index = serializers.IntegerField(allow_null=True)
+    index = serializers.SerializerMethodField()
     batch = serializers.SerializerMethodField()
     anchor = serializers.SerializerMethodField()
 
@@ -69,12 +69,19 @@ class RecordOutput(serializers.Serializer[Any]):
         """Return REGISTERED, SEALED, SIGNED, BROADCAST, MINED or FINAL."""
         return get_state(record)
 
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_index(self, record: Record) -> int | None:
+        """Return the leaf's place in the register, or null before the record is sealed."""
+        place = find_place(record)
+        return None if place is None else place.index
+
     @extend_schema_field(BatchOutput(allow_null=True))
     def get_batch(self, record: Record) -> dict[str, Any] | None:
         """Return the record's batch, or null before it is sealed."""
-        batch = find_sealed_batch(record)
-        if batch is None:
+        place = find_place(record)
+        if place is None:
             return None
+        batch = place.batch
         return {
             "seq": batch.seq,
             "first_index": batch.first_index,

@@ -1,9 +1,11 @@
-from registry.models.anchors import Anchor, AnchorTransaction, Batch, Register
+from registry.models.anchors import Anchor, AnchorCoin, AnchorScript, AnchorTransaction, Batch, Register
 from registry.models.records import Record
 from registry.models.rights import Claim, ClaimEvent, Member, RightsHolder, SplitLine, SplitPolicy, Work
 
 __all__ = [
     "Anchor",
+    "AnchorCoin",
+    "AnchorScript",
     "AnchorTransaction",
     "Batch",
     "Claim",

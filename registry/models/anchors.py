@@ -7,15 +7,35 @@ from database.keys import make_key
 
 
 class Register(models.Model):
-    """One chain of anchors, identified for ever by its network and first outpoint."""
+    """One chain of anchors, identified for ever by its network and first outpoint.
+
+    A network's registers succeed each other in one line; the one without a successor is active.
+    """
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
-    network = models.CharField(max_length=10, unique=True)
+    network = models.CharField(max_length=10)
     first_txid = models.CharField(max_length=64)
     first_vout = models.PositiveIntegerField()
     first_value_sat = models.BigIntegerField()
     first_script = models.BinaryField(max_length=22, help_text="The anchor key's P2WPKH script that it was paid to.")
     founded_at = models.DateTimeField()
+    succeeds = models.OneToOneField(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="successor",
+        help_text="The register before it, whose key was lost. Nothing proves the succession.",
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["network"], name="registry_register_one_original", condition=models.Q(succeeds=None)
+            ),
+            models.UniqueConstraint(
+                fields=["network", "first_txid", "first_vout"], name="registry_register_outpoint_once"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.network}:{self.first_txid}:{self.first_vout}"
@@ -46,6 +66,13 @@ class Batch(models.Model):
     recent_block_hash = models.CharField(max_length=64, blank=True)
     commitment = models.BinaryField(max_length=32, default=b"")
     sealed_at = models.DateTimeField(null=True)
+    continues = models.OneToOneField(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="continued_by",
+        help_text="A batch of the register before, never mined there, whose leaves this one commits to again.",
+    )
 
     class Meta:
         ordering = ["-seq"]
@@ -98,6 +125,9 @@ class Anchor(models.Model):
     current = models.ForeignKey("registry.AnchorTransaction", on_delete=models.PROTECT, null=True, related_name="+")
     height = models.PositiveIntegerField(null=True)
     block_hash = models.CharField(max_length=64, blank=True)
+    waiting_from_height = models.PositiveIntegerField(
+        default=0, help_text="The last followed block when it was signed or came out of its block; its deadline counts."
+    )
     changed_at = models.DateTimeField()
 
     class Meta:
@@ -133,6 +163,7 @@ class AnchorTransaction(models.Model):
 
     class Meta:
         ordering = ["anchor", "version"]
+        indexes = [models.Index(fields=["signed_at"], name="registry_anchor_signed_at")]
         constraints = [
             models.UniqueConstraint(fields=["anchor", "version"], name="registry_anchor_version_once"),
             amount_constraint(name="registry_anchor_fee_not_negative", field="fee_sat"),
@@ -141,3 +172,60 @@ class AnchorTransaction(models.Model):
 
     def __str__(self) -> str:
         return self.txid
+
+
+class AnchorScript(models.Model):
+    """A script of an anchor key that a register uses, so that every worker knows which outputs are the anchors'."""
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    register = models.ForeignKey(Register, on_delete=models.PROTECT, related_name="scripts")
+    script = models.BinaryField(max_length=22)
+    added_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["register", "script"], name="registry_anchor_script_once"),
+        ]
+
+    def __str__(self) -> str:
+        return bytes(self.script).hex()
+
+
+class AnchorCoin(models.Model):
+    """An output paid to an anchor key, found by following the chain: what can top up the anchors' funds.
+
+    Continuations are not among them. A reorganisation empties what the block that left had filled.
+    """
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    network = models.CharField(max_length=10)
+    txid = models.CharField(max_length=64)
+    vout = models.PositiveIntegerField()
+    value_sat = models.BigIntegerField()
+    script = models.BinaryField(max_length=22)
+    is_coinbase = models.BooleanField()
+    height = models.PositiveIntegerField(null=True)
+    block_hash = models.CharField(max_length=64, blank=True)
+    # Only a spend in a block counts; which of our versions it was, if it was one, the txid says.
+    spent_txid = models.CharField(max_length=64, blank=True)
+    spent_block_hash = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["-height"]
+        constraints = [
+            models.UniqueConstraint(fields=["network", "txid", "vout"], name="registry_anchor_coin_once"),
+            amount_constraint(name="registry_anchor_coin_value_not_negative", field="value_sat"),
+            models.CheckConstraint(
+                name="registry_anchor_coin_in_a_block",
+                condition=models.Q(height=None, block_hash="")
+                | (models.Q(height__isnull=False) & ~models.Q(block_hash="")),
+            ),
+            models.CheckConstraint(
+                name="registry_anchor_coin_spent_in_a_block",
+                condition=models.Q(spent_txid="", spent_block_hash="")
+                | (~models.Q(spent_txid="") & ~models.Q(spent_block_hash="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.txid}:{self.vout}"

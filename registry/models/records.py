@@ -33,11 +33,11 @@ class Record(models.Model):
     uploader = models.ForeignKey("users.User", on_delete=models.PROTECT, null=True, related_name="records")
     work = models.ForeignKey("registry.Work", on_delete=models.PROTECT, null=True, related_name="records")
     registered_at = models.DateTimeField()
-    # Not indexed: a batch's records are those of a range of indexes.
+    # Its index is the first part of the constraint's below.
     batch = models.ForeignKey(
         "registry.Batch", on_delete=models.PROTECT, null=True, related_name="records", db_index=False
     )
-    index = models.BigIntegerField(null=True, unique=True, help_text="The leaf's place in the whole register.")
+    index = models.BigIntegerField(null=True, help_text="The leaf's place in the whole register of its batch.")
 
     class Meta:
         ordering = ["-registered_at", "-id"]
@@ -47,6 +47,12 @@ class Record(models.Model):
             models.Index(fields=["id"], name="registry_record_waiting", condition=models.Q(batch=None)),
         ]
         constraints = [
+            # Partial: what is registered and waits costs nothing here. Registers have indexes of their own.
+            models.UniqueConstraint(
+                fields=["batch", "index"],
+                name="registry_record_index_once",
+                condition=models.Q(batch__isnull=False),
+            ),
             models.CheckConstraint(
                 name="registry_record_batch_and_index",
                 condition=models.Q(batch=None, index=None) | models.Q(batch__isnull=False, index__isnull=False),

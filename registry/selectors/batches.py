@@ -5,6 +5,8 @@ from datetime import datetime
 from chain.networks import get_network
 from registry.models import Batch, Record, Register
 from registry.proof import commitments
+from registry.selectors.records import list_batch_records
+from registry.selectors.registers import find_register
 
 
 def get_batch_fields(batch: Batch) -> commitments.Batch:
@@ -28,10 +30,11 @@ def get_register_fields(register: Register) -> tuple[bytes, bytes]:
 
 def get_oldest_unanchored_at() -> datetime | None:
     """Return when the oldest record without a mined anchor was registered, or None if every record has one."""
-    unmined = Batch.objects.exclude(anchor__height__isnull=False).order_by("seq").first()
+    register = find_register()
+    unmined = Batch.objects.filter(register=register).exclude(anchor__height__isnull=False).order_by("seq").first()
     # Places are given in the order of keys, which sort by time: the first record of a batch stands for its oldest.
     oldest = [Record.objects.filter(batch=None).order_by("id")[:1]]
     if unmined is not None:
-        oldest.append(Record.objects.filter(index=unmined.first_index))
+        oldest.append(list_batch_records(unmined)[:1])
     moments = [moment for rows in oldest for moment in rows.values_list("registered_at", flat=True)]
     return min(moments, default=None)

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from django.conf import settings
-
-from registry.errors import ProofNotReadyError, RegisterMissingError
+from registry.errors import ProofNotReadyError
 from registry.models import Anchor, AnchorTransaction, Batch, Record, Register
 from registry.proof import anchors as anchors_file
 from registry.proof import leaves
@@ -20,7 +18,8 @@ from registry.proof.documents import (
 from registry.proof.templates import write_timestamp, write_timestamp_suffix
 from registry.selectors.batches import get_batch_fields, get_register_fields
 from registry.selectors.paths import get_path, split_hashes
-from registry.selectors.records import find_anchor, get_record
+from registry.selectors.records import Place, find_batch_anchor, find_place, get_record
+from registry.selectors.registers import get_register
 
 
 def get_proof_document(record_id: UUID) -> bytes:
@@ -34,7 +33,7 @@ def get_proof_document(record_id: UUID) -> bytes:
         ProofDocument(
             record=_get_leaf_fields(record),
             opened=OpenedDetails(details=record.details, salt=bytes(record.details_salt)),
-            index=_get_index(record),
+            index=_get_place(record).index,
             path=get_path(record),
             anchored=anchored,
         )
@@ -50,7 +49,7 @@ def get_timestamp(record_id: UUID) -> bytes:
     anchored = _get_anchored(record)
     return write_timestamp(
         record=_get_leaf_fields(record),
-        position=_get_index(record) - anchored.batch.first_index,
+        position=_get_place(record).index - anchored.batch.first_index,
         size=anchored.batch.size,
         path=get_path(record),
         suffix=write_timestamp_suffix(
@@ -63,14 +62,12 @@ def get_timestamp(record_id: UUID) -> bytes:
     )
 
 
-def iterate_anchors_file() -> Iterator[bytes]:
-    """Yield the lines of the anchors file: the register's identity, then every mined anchor in order.
+def iterate_anchors_file(register: Register | None = None) -> Iterator[bytes]:
+    """Yield the lines of an anchors file: a register's identity, then every mined anchor in order.
 
-    Raises RegisterMissingError if there is no register.
+    Without a register, it is the active one's. Raises RegisterMissingError if there is none.
     """
-    register = Register.objects.filter(network=settings.CADASTRE_NETWORK).first()
-    if register is None:
-        raise RegisterMissingError
+    register = register or get_register()
     genesis_hash, outpoint = get_register_fields(register)
     yield anchors_file.write_registry_line(
         anchors_file.Registry(genesis_block_hash=genesis_hash, first_outpoint=outpoint)
@@ -80,11 +77,19 @@ def iterate_anchors_file() -> Iterator[bytes]:
         yield anchors_file.write_anchor_line(_anchor(anchor.batch, anchor))
 
 
-def _get_anchored(record: Record) -> AnchoredBatch:
-    anchor = find_anchor(record)
-    if record.batch is None or anchor is None or anchor.height is None:
+def _get_place(record: Record) -> Place:
+    place = find_place(record)
+    if place is None:
         raise ProofNotReadyError
-    return _anchor(record.batch, anchor)
+    return place
+
+
+def _get_anchored(record: Record) -> AnchoredBatch:
+    batch = _get_place(record).batch
+    anchor = find_batch_anchor(batch)
+    if anchor is None or anchor.height is None:
+        raise ProofNotReadyError
+    return _anchor(batch, anchor)
 
 
 def _anchor(batch: Batch, anchor: Anchor) -> AnchoredBatch:
@@ -113,9 +118,3 @@ def _get_leaf_fields(record: Record) -> leaves.Record:
         seal=bytes(record.seal),
         details_hash=bytes(record.details_hash),
     )
-
-
-def _get_index(record: Record) -> int:
-    if record.index is None:
-        raise ProofNotReadyError
-    return record.index

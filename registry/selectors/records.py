@@ -1,11 +1,13 @@
 """Finds records, and says how far each is on its way into Bitcoin."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from registry.errors import RecordNotFoundError
 from registry.models import Anchor, Batch, Record
+from registry.selectors.registers import find_register
 
 REGISTERED = "REGISTERED"
 SEALED = "SEALED"
@@ -13,7 +15,10 @@ SEALED = "SEALED"
 
 def list_records(*, sha256: bytes | None = None) -> QuerySet[Record]:
     """Return records, newest first, with their batch and anchor; only those of a digest if one is given."""
-    records = Record.objects.select_related("batch__anchor__current", "batch__register")
+    records = Record.objects.select_related(
+        *("batch__anchor__current", "batch__register"),
+        *("batch__continued_by__anchor__current", "batch__continued_by__register"),
+    )
     return records if sha256 is None else records.filter(sha256=sha256)
 
 
@@ -31,16 +36,52 @@ def find_sealed_batch(record: Record) -> Batch | None:
     return batch if batch is not None and batch.state == Batch.State.SEALED else None
 
 
-def find_anchor(record: Record) -> Anchor | None:
-    """Return the anchor of a record's batch, or None if it has none yet."""
-    batch = find_sealed_batch(record)
-    if batch is None:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record stands: its batch, and its index in that batch's register."""
+
+    batch: Batch
+    index: int
+
+
+def find_place(record: Record) -> Place | None:
+    """Return where a record stands, or None while it is in no sealed batch.
+
+    A batch that its register never anchored is continued by one of the register that succeeds it, with the same leaves
+    in the same order. Then the newest of both that is in a block counts, or the newest if none is.
+    """
+    holder = find_sealed_batch(record)
+    if holder is None or record.index is None:
         return None
+    batches = [holder]
+    while (continued_by := _find_continued_by(batches[-1])) is not None:
+        batches.append(continued_by)
+    mined = [batch for batch in batches if (anchor := find_batch_anchor(batch)) and anchor.height is not None]
+    batch = (mined or batches)[-1]
+    return Place(batch=batch, index=batch.first_index + record.index - holder.first_index)
+
+
+def find_batch_anchor(batch: Batch) -> Anchor | None:
+    """Return the anchor of a batch, or None if it has none yet."""
     try:
         anchor: Anchor = batch.anchor
     except Anchor.DoesNotExist:
         return None
     return anchor
+
+
+def find_anchor(record: Record) -> Anchor | None:
+    """Return the anchor of a record's batch, or None if it has none yet."""
+    place = find_place(record)
+    return None if place is None else find_batch_anchor(place.batch)
+
+
+def _find_continued_by(batch: Batch) -> Batch | None:
+    try:
+        continued_by: Batch = batch.continued_by
+    except Batch.DoesNotExist:
+        return None
+    return continued_by
 
 
 def get_state(record: Record) -> str:
@@ -52,12 +93,21 @@ def get_state(record: Record) -> str:
 
 
 def list_batches() -> QuerySet[Batch]:
-    """Return sealed batches, newest first, with their anchors."""
-    sealed = Batch.objects.filter(state=Batch.State.SEALED)
+    """Return the active register's sealed batches, newest first, with their anchors."""
+    sealed = Batch.objects.filter(register=find_register(), state=Batch.State.SEALED)
     return sealed.select_related("anchor__current", "register").order_by("-seq")
 
 
 def list_batch_records(batch: Batch) -> QuerySet[Record]:
-    """Return the records of a batch in the order of their leaves, found by their range of indexes."""
-    rows = Record.objects.filter(index__gte=batch.first_index, index__lt=batch.first_index + batch.size, batch=batch)
-    return rows.order_by("index")
+    """Return the records of a batch in the order of their leaves.
+
+    Those of a batch that continues another keep the indexes that they had there: see get_leaf_holder.
+    """
+    return Record.objects.filter(batch=get_leaf_holder(batch), index__isnull=False).order_by("index")
+
+
+def get_leaf_holder(batch: Batch) -> Batch:
+    """Return the batch that a batch's leaves are stored with: itself, or the first of those that it continues."""
+    while batch.continues is not None:
+        batch = batch.continues
+    return batch

@@ -1,11 +1,15 @@
 """Anchors sealed batches in Bitcoin: one unforkable chain of transactions, each stored before it is sent.
 
-States: SIGNED > BROADCAST > MINED > FINAL, each move a conditional UPDATE. After Catena (IEEE S&P 2017).
+States: SIGNED > BROADCAST > MINED > FINAL, each move a conditional UPDATE. After Catena (IEEE S&P 2017). An anchor that
+waits too long, that the node refuses, or whose parent was mined in another version is signed in a further version by
+registry/services/anchor_versions.py: with the same commitment, and so that at most one version can ever be mined.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import takewhile
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -13,167 +17,150 @@ from django.db import transaction
 from chain.errors import TransactionAlreadyKnownError, TransactionRejectedError
 from chain.follower import find_tip
 from chain.node import NodeClient
-from chain.transactions import (
-    Coin,
-    Output,
-    build_transaction,
-    estimate_virtual_size,
-    parse_transaction,
-    sign_transaction,
-    transaction_id,
+from registry.errors import AnchorKeyMissingError, AnchorRaceError
+from registry.models import Anchor, Batch, Register
+from registry.selectors.funds import get_continuation
+from registry.selectors.registers import find_register, get_consumer
+from registry.services.anchor_drafts import draft_anchor, plan_anchor
+from registry.services.anchor_keys import get_anchor_keys, note_anchor_scripts
+from registry.services.anchor_versions import (
+    check_cap,
+    find_parent_version,
+    is_rooted,
+    replace_anchor,
+    root_anchor,
+    sign_refused_anchor,
+    store_version,
 )
-from database.transactions import require_transaction
-from registry.errors import AnchorFundsError, AnchorKeyMismatchError, AnchorRaceError
-from registry.models import Anchor, AnchorTransaction, Batch, Register
-from registry.proof.transactions import commitment_script
-from registry.services.batches import CONSUMER
-from registry.services.founding import get_anchor_key
-
-CONTINUATION_SAT_MIN = 294
-"""Nodes do not relay a P2WPKH output below this (Bitcoin Core's dust limit)."""
-
-FEE_TARGET_BLOCKS = 6
-IN_FLIGHT = (Anchor.State.SIGNED, Anchor.State.BROADCAST)
 
 logger = logging.getLogger(__name__)
 
 
 def send_anchors(*, node: NodeClient, now: datetime) -> int:
-    """Sign the next anchor if none is in flight, and send what is signed; return how many transactions were sent.
+    """Send what is signed, sign what is due, and send that; return how many transactions were sent.
 
-    1. Sign: the transaction is built, then stored with its anchor in one database transaction.
-    2. Send: the stored bytes go to the node, again after a crash and again when the node forgot them.
+    1. Send: the stored bytes go to the node, again after a crash and again when the node forgot them.
+    2. Sign: one transaction is built, then stored in one database transaction.
+    3. Send again, what was signed.
 
-    Raises AnchorFundsError if the chain of anchors has no funds left, NodeUnavailableError if the node does not answer.
+    Raises AnchorKeyMissingError if something is due and this machine has no key, an AnchorWaitsError if the key, the
+    funds, the daily cap or the fee ceiling do not allow it, NodeUnavailableError if the node does not answer.
     """
-    batch = find_batch_to_anchor()
-    if batch is not None:
-        try:
-            sign_anchor(batch=batch, node=node, now=now)
-        except AnchorRaceError:
-            logger.info("another worker is anchoring %s", batch)
-    waiting = Anchor.objects.filter(state__in=IN_FLIGHT).select_related("current", "batch__register")
-    waiting = waiting.order_by("batch__seq")
-    return sum(_send(anchor=anchor, node=node, now=now) for anchor in waiting)
+    register = find_register()
+    if register is None:
+        return 0
+    sent, refused = _send_waiting(_list_unmined(None), node=node, now=now)
+    try:
+        is_signed = _sign_due(register=register, refused=refused, node=node, now=now)
+    except AnchorRaceError:
+        logger.info("another worker is anchoring in %s", register)
+        return sent
+    return sent + _send_waiting(_list_unmined(register), node=node, now=now)[0] if is_signed else sent
 
 
-def find_batch_to_anchor() -> Batch | None:
-    """Return the next batch to sign an anchor for, or None while one is in flight or nothing is sealed."""
-    if Anchor.objects.filter(state__in=IN_FLIGHT).exists():
+def find_batch_to_anchor(register: Register) -> Batch | None:
+    """Return the register's next batch to sign an anchor for, or None while one is in flight or nothing is sealed."""
+    if _list_unmined(register):
         return None
-    sealed = Batch.objects.filter(state=Batch.State.SEALED, register__network=settings.CADASTRE_NETWORK)
-    waiting = sealed.filter(anchor=None)
+    waiting = Batch.objects.filter(register=register, state=Batch.State.SEALED, anchor=None)
     return waiting.select_related("register").order_by("seq").first()
 
 
 def sign_anchor(*, batch: Batch, node: NodeClient, now: datetime) -> Anchor:
-    """Build, sign and store the anchor of a batch whose predecessor is mined.
+    """Build, sign and store the first version of the anchor of a batch whose predecessor is mined.
 
-    Raises AnchorFundsError if the previous anchor's continuation does not pay for it, AnchorKeyMismatchError if the key
-    is not the one that it pays, AnchorRaceError if another worker was first or the predecessor left its block.
+    Raises AnchorKeyMissingError or an AnchorWaitsError as send_anchors does, AnchorRaceError if another worker was
+    first or the predecessor left its block.
     """
-    previous = _find_last_version(batch.register)
-    draft = _draft(batch=batch, previous=previous, node=node)
+    register = batch.register
+    previous = find_parent_version(batch)
+    plan = plan_anchor(batch=batch, parent=get_continuation(register, previous), node=node)
+    draft = draft_anchor(plan=plan, node=node)
     with transaction.atomic(durable=True):
         # The register's row serialises signing: what was read before the node was asked must still hold.
-        Register.objects.select_for_update().get(id=batch.register_id)
-        if Anchor.objects.filter(state__in=IN_FLIGHT).exists() or _find_last_version(batch.register) != previous:
+        Register.objects.select_for_update().get(id=register.id)
+        if find_batch_to_anchor(register) != batch or find_parent_version(batch) != previous:
             raise AnchorRaceError
-        anchor = Anchor.objects.create(batch=batch, state=Anchor.State.SIGNED, changed_at=now)
-        anchor.current = _store(draft, anchor=anchor, version=0, now=now)
+        check_cap(fee_sat=draft.fee_sat, now=now)
+        anchor = Anchor.objects.create(
+            batch=batch, state=Anchor.State.SIGNED, waiting_from_height=_get_height(), changed_at=now
+        )
+        anchor.current = store_version(draft, anchor=anchor, now=now)
         anchor.save(update_fields=["current"])
     return anchor
 
 
-def sign_again(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
-    """Sign another version of an anchor that the node never took, if its fee or key would be another one now.
+def _sign_due(*, register: Register, refused: set[UUID], node: NodeClient, now: datetime) -> bool:
+    """Sign the one transaction that the register needs most, if any; return whether something was signed.
 
-    It spends the same output and has the same commitment, so at most one version can be mined; all are kept.
-    Returns False if nothing would be different. Raises AnchorFundsError or AnchorKeyMismatchError as sign_anchor does.
+    1. An anchor whose parent was mined in another version than the one that it spends.
+    2. An anchor that the node refuses.
+    3. The last anchor in flight, if it is overdue: it pays for those before it too, and replacing it evicts no other.
+    4. If none is in flight, the anchor of the next batch.
     """
-    draft = _draft(batch=anchor.batch, previous=_find_last_version(anchor.batch.register, anchor.batch.seq), node=node)
-    with transaction.atomic(durable=True):
-        Register.objects.select_for_update().get(id=anchor.batch.register_id)
-        waiting = Anchor.objects.filter(id=anchor.id, state=Anchor.State.SIGNED, current=anchor.current)
-        if AnchorTransaction.objects.filter(txid=transaction_id(draft.raw)).exists() or not waiting.exists():
-            return False
-        waiting.update(
-            current=_store(draft, anchor=anchor, version=anchor.transactions.count(), now=now), changed_at=now
-        )
+    _note_scripts(register=register, now=now)
+    unmined = _list_unmined(register)
+    rooted = list(takewhile(is_rooted, unmined))
+    if unmined and not rooted:
+        return root_anchor(anchor=unmined[0], node=node, now=now)
+    for anchor in rooted:
+        if anchor.id in refused and sign_refused_anchor(anchor=anchor, node=node, now=now):
+            return True
+    if rooted:
+        is_overdue = _get_height() - rooted[-1].waiting_from_height >= settings.CADASTRE_ANCHOR_DEADLINE_BLOCKS
+        return is_overdue and replace_anchor(anchor=rooted[-1], node=node, now=now)
+    batch = find_batch_to_anchor(register)
+    if batch is None:
+        return False
+    sign_anchor(batch=batch, node=node, now=now)
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A signed transaction that is not stored yet, with its fee and what it leaves for the next anchor, in sat."""
-
-    raw: bytes
-    fee_sat: int
-    continuation_sat: int
-
-
-def _draft(*, batch: Batch, previous: AnchorTransaction | None, node: NodeClient) -> Draft:
-    """Build and sign the transaction that spends the previous version's continuation and commits to the batch."""
-    key = get_anchor_key()
-    coin = _get_continuation(batch.register, previous)
-    if coin.script != key.script_pubkey:
-        raise AnchorKeyMismatchError
-    scripts = [key.script_pubkey, commitment_script(bytes(batch.commitment))]
-    fee_sat = estimate_fee(node=node, virtual_bytes=estimate_virtual_size(1, scripts))
-    rest_sat = coin.value_sat - fee_sat
-    if rest_sat < CONTINUATION_SAT_MIN:
-        raise AnchorFundsError(f"the anchors have {coin.value_sat} sat left; the next one costs {fee_sat} sat")
-    tip = find_tip(CONSUMER)
-    unsigned = build_transaction(
-        coins=[coin],
-        outputs=[Output(rest_sat, scripts[0]), Output(0, scripts[1])],
-        lock_time=0 if tip is None else tip.height,
-    )
-    raw = sign_transaction(unsigned, coins=[coin], keys={key.script_pubkey: key})
-    return Draft(raw=raw, fee_sat=fee_sat, continuation_sat=rest_sat)
+def _note_scripts(*, register: Register, now: datetime) -> None:
+    """Let followers know this machine's keys, if it has any."""
+    try:
+        keys = get_anchor_keys()
+    except AnchorKeyMissingError:
+        return
+    note_anchor_scripts(register=register, keys=keys, now=now)
 
 
-def _store(draft: Draft, *, anchor: Anchor, version: int, now: datetime) -> AnchorTransaction:
-    """Keep a version before it is ever sent: a step."""
-    require_transaction()
-    return AnchorTransaction.objects.create(
-        anchor=anchor,
-        version=version,
-        txid=transaction_id(draft.raw),
-        raw=draft.raw,
-        fee_sat=draft.fee_sat,
-        continuation_sat=draft.continuation_sat,
-        signed_at=now,
-    )
+def _list_unmined(register: Register | None) -> list[Anchor]:
+    """Return the anchors that wait for a block, in order: of a register, or of all of the settings' network."""
+    waiting = Anchor.objects.filter(height=None, batch__register__network=settings.CADASTRE_NETWORK)
+    if register is not None:
+        waiting = waiting.filter(batch__register=register)
+    return list(waiting.select_related("current", "batch__register").order_by("batch__register_id", "batch__seq"))
 
 
-def estimate_fee(*, node: NodeClient, virtual_bytes: int) -> int:
-    """Return the fee in sat for a transaction of this size, within the operator's floor and ceiling."""
-    rate = node.estimate_smart_fee(FEE_TARGET_BLOCKS) or 0
-    floor, ceiling = settings.CADASTRE_FEE_RATE_MIN_SAT_PER_KVB, settings.CADASTRE_FEE_RATE_MAX_SAT_PER_KVB
-    return -(-min(max(rate, floor), ceiling) * virtual_bytes // 1_000)
+def _get_height() -> int:
+    """Return the height of the last followed block, 0 before the first."""
+    tip = find_tip(get_consumer())
+    return 0 if tip is None else tip.height
 
 
-def _find_last_version(register: Register, before_seq: int | None = None) -> AnchorTransaction | None:
-    """Return the version that counts of the register's last anchor, or of the last one before a batch."""
-    anchors = Anchor.objects.filter(batch__register=register)
-    if before_seq is not None:
-        anchors = anchors.filter(batch__seq__lt=before_seq)
-    last = anchors.select_related("current").order_by("-batch__seq").first()
-    return None if last is None else last.current
+def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, now: datetime) -> tuple[int, set[UUID]]:
+    """Send these anchors unless the node has them; return how many were sent, and which the node refuses.
 
-
-def _get_continuation(register: Register, previous: AnchorTransaction | None) -> Coin:
-    """Return the coin that the next anchor spends: the previous one's vout[0], or the register's first outpoint."""
-    if previous is None:
-        script = bytes(register.first_script)
-        return Coin(register.first_txid, register.first_vout, register.first_value_sat, script)
-    paid = parse_transaction(bytes(previous.raw)).outputs[0]
-    return Coin(previous.txid, 0, paid.value_sat, paid.script)
+    An anchor that spends an output which can no longer be mined is left out: it must be signed anew first.
+    """
+    sent, refused = 0, set()
+    for anchor in anchors:
+        if not is_rooted(anchor):
+            continue
+        try:
+            sent += _send(anchor=anchor, node=node, now=now)
+        except TransactionRejectedError as error:
+            refused.add(anchor.id)
+            _report_refusal(anchor=anchor, error=error, node=node)
+    return sent, refused
 
 
 def _send(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
-    """Send an anchor's stored bytes unless the node has them; return whether they were sent."""
+    """Send an anchor's stored bytes unless the node has them; return whether they were sent.
+
+    Raises TransactionRejectedError if the node refuses them.
+    """
     current = anchor.current
     if current is None:
         return False
@@ -185,14 +172,22 @@ def _send(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
         except TransactionAlreadyKnownError:
             # It is mined already; following the chain will say so.
             logger.info("anchor %s is in a block already", current.txid)
-        except TransactionRejectedError as error:
-            # The bytes stay stored and are sent again, as another version if that can help; an anchor that never gets
-            # through shows as an alarm (oldest_unanchored_seconds), never as silence.
-            logger.error("anchor %s was refused: %s", current.txid, error)  # noqa: TRY400  the node's words suffice
-            if anchor.state == Anchor.State.SIGNED:
-                sign_again(anchor=anchor, node=node, now=now)
-            return False
     with transaction.atomic(durable=True):
-        signed = Anchor.objects.filter(id=anchor.id, state=Anchor.State.SIGNED)
+        # Another worker may have signed a further version meanwhile, which is not sent yet.
+        signed = Anchor.objects.filter(id=anchor.id, state=Anchor.State.SIGNED, current=current)
         signed.update(state=Anchor.State.BROADCAST, changed_at=now)
     return is_sent
+
+
+def _report_refusal(*, anchor: Anchor, error: TransactionRejectedError, node: NodeClient) -> None:
+    """Say that the node refuses an anchor, and whether an earlier version of it is waiting there instead.
+
+    The bytes stay stored and are sent again; whichever version is mined counts. An anchor that never gets through
+    shows as an alarm (oldest_unanchored_seconds), never as silence.
+    """
+    earlier = [version for version in anchor.transactions.order_by("-version") if version != anchor.current]
+    known = next((version for version in earlier if node.get_mempool_entry(version.txid) is not None), None)
+    if known is not None:
+        logger.info("anchor %s was refused (%s); version %s waits", anchor.current, error, known.version)
+    else:
+        logger.error("anchor %s was refused: %s", anchor.current, error)

@@ -23,10 +23,8 @@ from registry.models import Batch, Record, Register
 from registry.proof import commitments
 from registry.selectors.batches import get_batch_fields, get_register_fields
 from registry.selectors.paths import list_subtree_leaves
+from registry.selectors.registers import find_register, get_consumer
 from registry.trees import SUBTREE_LEAVES, build_root
-
-CONSUMER = "registry"
-"""The name under which the registry follows the chain."""
 
 LEAVES_MAX = 1_000_000
 """Leaves of one batch; more wait for the next."""
@@ -41,7 +39,7 @@ def seal_due_batches(*, now: datetime) -> int:
     no other is opened: anchors go one by one, so it would only wait as well, and records can gather instead.
     Raises RegisterMissingError if records wait and no register has been founded to seal them in.
     """
-    is_open = Batch.objects.filter(state=Batch.State.OPEN, register__network=settings.CADASTRE_NETWORK).exists()
+    is_open = Batch.objects.filter(state=Batch.State.OPEN, register=find_register()).exists()
     if not is_open and not _is_batch_due(now=now):
         return 0
     seal_batch(now=now)
@@ -71,13 +69,16 @@ def open_batch(*, now: datetime) -> Batch:
     """
     with transaction.atomic(durable=True):
         # The register's row serialises opening: two workers cannot give out the same seq or index.
-        register = Register.objects.select_for_update().filter(network=settings.CADASTRE_NETWORK).first()
+        active = Register.objects.select_for_update(of=("self",))
+        register = active.filter(network=settings.CADASTRE_NETWORK, successor=None).first()
         if register is None:
             raise RegisterMissingError
+        if find_register() != register:
+            raise BatchStateError("another register has succeeded this one meanwhile")
         last = Batch.objects.filter(register=register).order_by("-seq").first()
         if last is not None and last.state == Batch.State.OPEN:
             return last
-        _get_recent_block_hash()
+        get_recent_block_hash()
         waiting = Record.objects.filter(batch=None)[:LEAVES_MAX].count()
         if not waiting:
             raise BatchStateError
@@ -88,7 +89,7 @@ def open_batch(*, now: datetime) -> Batch:
             first_index=0 if last is None else last.first_index + last.size,
             size=min(waiting, settings.CADASTRE_SEAL_CHUNK),
             size_final=waiting,
-            previous_commitment=_get_genesis_commitment(register) if last is None else bytes(last.commitment),
+            previous_commitment=get_genesis_commitment(register) if last is None else bytes(last.commitment),
             opened_at=now,
         )
         batch.save(force_insert=True)
@@ -125,7 +126,7 @@ def close_batch(*, batch: Batch, now: datetime) -> Batch:
     ]
     batch.root, batch.subtree_roots = build_root(roots), b"".join(roots)
     with transaction.atomic(durable=True):
-        batch.recent_block_hash = _get_recent_block_hash()
+        batch.recent_block_hash = get_recent_block_hash()
         batch.commitment = commitments.commitment_hash(get_batch_fields(batch))
         is_first = Batch.objects.filter(id=batch.id, state=Batch.State.OPEN).update(
             state=Batch.State.SEALED,
@@ -142,7 +143,7 @@ def close_batch(*, batch: Batch, now: datetime) -> Batch:
 
 def _is_batch_due(*, now: datetime) -> bool:
     """Return whether a batch may be opened, and the records that wait are old or many enough for one."""
-    if Batch.objects.exclude(anchor__height__isnull=False).exists():
+    if Batch.objects.filter(register=find_register()).exclude(anchor__height__isnull=False).exists():
         return False
     waiting = Record.objects.filter(batch=None)
     # Keys sort by time, so the first is the oldest but for what was registered at the same moment.
@@ -153,18 +154,22 @@ def _is_batch_due(*, now: datetime) -> bool:
     return is_old or waiting[: settings.CADASTRE_SEAL_COUNT].count() >= settings.CADASTRE_SEAL_COUNT
 
 
-def _get_genesis_commitment(register: Register) -> bytes:
+def get_genesis_commitment(register: Register) -> bytes:
+    """Return the commitment that stands before a register's first, 32 bytes."""
     genesis_hash, outpoint = get_register_fields(register)
     return commitments.genesis_commitment(genesis_block_hash=genesis_hash, first_outpoint=outpoint)
 
 
-def _get_recent_block_hash() -> str:
-    """Return the hash of the block that bounds the batch's time from below, too deep to be reorganised away."""
-    tip = find_tip(CONSUMER)
+def get_recent_block_hash() -> str:
+    """Return the hash of the block that bounds the batch's time from below, too deep to be reorganised away.
+
+    Raises BatchStateError if the chain has not been followed so deep.
+    """
+    tip = find_tip(get_consumer())
     height = -1 if tip is None else tip.height - settings.CADASTRE_RECENT_BLOCK_DEPTH + 1
     if tip is None or height < 0:
         raise BatchStateError("the chain has not been followed deep enough to name a recent block")
-    return get_block_hash_at(CONSUMER, height)
+    return get_block_hash_at(get_consumer(), height)
 
 
 def _place_records(batch: Batch, *, offset: int, count: int) -> None:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from chain.follower import BlockEvent, follow
 from chain.node import NodeClient
@@ -10,7 +11,8 @@ from chain.transactions import Block
 from database.transactions import require_transaction
 from registry.models import Anchor, AnchorTransaction
 from registry.proof.merkle import block_merkle_path
-from registry.services.batches import CONSUMER
+from registry.selectors.registers import get_consumer
+from registry.services.anchor_coins import note_coins, undo_coins
 
 
 def follow_chain(*, node: NodeClient, now: datetime) -> int:
@@ -19,24 +21,38 @@ def follow_chain(*, node: NodeClient, now: datetime) -> int:
     Raises what chain.follower.iterate_events raises: NodeUnavailableError if the node does not answer or is behind, and
     others if it runs another network, has pruned what is needed, contradicts itself, or shows another chain.
     """
-    return follow(node=node, consumer=CONSUMER, apply=lambda event: apply_event(event=event, now=now), now=now)
+    return follow(node=node, consumer=get_consumer(), apply=lambda event: apply_event(event=event, now=now), now=now)
 
 
 def apply_event(*, event: BlockEvent, now: datetime) -> None:
-    """Move the anchors that one block concerns: a step."""
+    """Move the anchors and the coins that one block concerns: a step."""
     require_transaction()
     if event.kind == "disconnected":
-        undone = Anchor.objects.filter(block_hash=event.hash)
-        undone.update(state=Anchor.State.BROADCAST, height=None, block_hash="", changed_at=now)
+        undone = _list_anchors().filter(block_hash=event.hash)
+        undone.update(
+            state=Anchor.State.BROADCAST,
+            height=None,
+            block_hash="",
+            # The deadline counts anew: it waits as if it had just been sent.
+            waiting_from_height=max(0, event.height - 1),
+            changed_at=now,
+        )
         # What is left may have too few blocks on top of it to be called final.
-        shallow = Anchor.objects.filter(state=Anchor.State.FINAL, height__gt=get_final_height(event.height - 1))
+        shallow = _list_anchors().filter(state=Anchor.State.FINAL, height__gt=get_final_height(event.height - 1))
         shallow.update(state=Anchor.State.MINED, changed_at=now)
+        undo_coins(block_hash=event.hash)
         return
     if event.block is None:
         raise ValueError("a connected event carries its block")
     _mine_anchors(block=event.block, now=now)
-    deep = Anchor.objects.filter(state=Anchor.State.MINED, height__lte=get_final_height(event.height))
+    note_coins(block=event.block)
+    deep = _list_anchors().filter(state=Anchor.State.MINED, height__lte=get_final_height(event.height))
     deep.update(state=Anchor.State.FINAL, changed_at=now)
+
+
+def _list_anchors() -> QuerySet[Anchor]:
+    """Return the anchors of all registers of the network, for a succeeded one's may still be mined or undone."""
+    return Anchor.objects.filter(batch__register__network=settings.CADASTRE_NETWORK)
 
 
 def get_final_height(tip_height: int) -> int:
@@ -46,8 +62,8 @@ def get_final_height(tip_height: int) -> int:
 
 def _mine_anchors(*, block: Block, now: datetime) -> None:
     """Mark the anchors that this block contains, and keep what their proofs need of it."""
-    waiting = AnchorTransaction.objects.filter(anchor__height=None).values_list("txid", flat=True)
-    wanted = set(waiting)
+    waiting = AnchorTransaction.objects.filter(anchor__in=_list_anchors().filter(height=None))
+    wanted = set(waiting.values_list("txid", flat=True))
     if not wanted:
         return
     found = [(index, paid.txid) for index, paid in enumerate(block.transactions) if paid.txid in wanted]
@@ -60,7 +76,8 @@ def _mine_anchors(*, block: Block, now: datetime) -> None:
         version.block_index = index
         version.block_path = b"".join(block_merkle_path(txids, index))
         version.save(update_fields=["block_header", "block_index", "block_path"])
-        Anchor.objects.filter(id=version.anchor_id).update(
+        # Whichever version was mined is the one that counts.
+        Anchor.objects.filter(id=version.anchor_id, height=None).update(
             state=Anchor.State.MINED,
             current=version,
             height=block.height,

@@ -21,8 +21,9 @@ from chain.networks import REGTEST
 from chain.node import NodeClient
 from chain.transactions import parse_block, transaction_id
 from registry.models import Anchor, Batch, Claim, Record, Register, RightsHolder
+from registry.selectors.registers import get_consumer
 from registry.services.anchors import sign_anchor
-from registry.services.batches import CONSUMER, seal_batch
+from registry.services.batches import seal_batch
 from registry.services.claims import create_holder, submit_claim
 from registry.services.following import apply_event
 from registry.services.records import register_blob, register_document
@@ -44,7 +45,7 @@ class ObligingTransport:
     def exchange(self, body: bytes, *, is_repeatable: bool) -> bytes:  # noqa: ARG002  the protocol has it
         """Answer one call."""
         call = json.loads(body)
-        answers = {"estimatesmartfee": {"blocks": 6}, "sendrawtransaction": "00" * 32}
+        answers = {"estimatesmartfee": {"blocks": 6}, "sendrawtransaction": "00" * 32, "getblockcount": 10**6}
         return json.dumps({"id": call["id"], "error": None, "result": answers[call["method"]]}).encode()
 
 
@@ -99,8 +100,12 @@ def make_sealed_batch(*, now: datetime = NOW) -> Batch:
 
 
 def make_anchor(*, state: Anchor.State = Anchor.State.MINED, batch: Batch | None = None, now: datetime = NOW) -> Anchor:
-    """Anchor a sealed batch, by default a new one, as far as `state`; earlier anchors must be mined."""
-    batch = batch or make_sealed_batch(now=now)
+    """Anchor a sealed batch as far as `state`: by default the next that has no anchor, or a new one.
+
+    Anchors go in order: earlier ones must be mined.
+    """
+    waiting = Batch.objects.filter(state=Batch.State.SEALED, anchor=None).select_related("register").order_by("seq")
+    batch = batch or waiting.first() or make_sealed_batch(now=now)
     with override_settings(CADASTRE_ANCHOR_KEY=ANCHOR_KEY.to_wif(REGTEST)):
         anchor = sign_anchor(batch=batch, node=make_node(), now=now)
     assert anchor.current is not None
@@ -116,12 +121,12 @@ def make_anchor(*, state: Anchor.State = Anchor.State.MINED, batch: Batch | None
 
 def mine_block(raw_transactions: Sequence[bytes], *, now: datetime = NOW) -> BlockEvent:
     """Let the registry follow one more block, with these transactions after its coinbase."""
-    tip = FollowedBlock.objects.filter(consumer=CONSUMER).latest("height")
+    tip = FollowedBlock.objects.filter(consumer=get_consumer()).latest("height")
     raw = build_block(raw_transactions, previous_hash=tip.hash, height=tip.height + 1, now=now)
     block = parse_block(raw)
     event = BlockEvent("connected", block.height, block.hash, block)
     with transaction.atomic():
-        advance(consumer=CONSUMER, event=event)
+        advance(consumer=get_consumer(), event=event)
         apply_event(event=event, now=now)
     return event
 
@@ -171,7 +176,7 @@ def _follow_empty_blocks(count: int) -> None:
     rows = []
     for height in range(count):
         hash_hex = REGTEST.genesis_hash if height == 0 else f"{height:064x}"
-        rows.append(FollowedBlock(consumer=CONSUMER, height=height, hash=hash_hex, previous_hash=previous_hash))
+        rows.append(FollowedBlock(consumer=get_consumer(), height=height, hash=hash_hex, previous_hash=previous_hash))
         previous_hash = hash_hex
     FollowedBlock.objects.bulk_create(rows)
 

@@ -18,8 +18,7 @@ pytestmark = pytest.mark.django_db
 def rows() -> None:
     """One row in every table."""
     make_claim(make_user("alice"), record=make_record(make_user("bob")))
-    make_sealed_batch()
-    make_anchor()
+    make_anchor(batch=make_sealed_batch())
 
 
 def refuse(statement: str) -> None:

@@ -18,7 +18,7 @@ from registry.selectors.records import get_record
 from tests.factories.users import NOW
 
 BEFORE = ("registry", "0002_append_only")
-AFTER = ("registry", "0003_open_batches")
+AFTER = ("registry", "0004_registers_and_coins")
 SIZES = (1, 1_500)
 
 
@@ -45,7 +45,7 @@ def test_batches_that_were_sealed_before_keep_their_proofs(migrate: Callable[[tu
     assert [(batch.size, batch.size_final) for batch in Batch.objects.order_by("seq")] == [(n, n) for n in SIZES]
     assert {batch.opened_at for batch in Batch.objects.all()} == {NOW}
     batch = Batch.objects.get(seq=1)
-    assert merkle_root([batch.subtree_roots[:32], batch.subtree_roots[32:]]) == bytes(batch.root)
+    assert merkle_root([bytes(batch.subtree_roots[:32]), bytes(batch.subtree_roots[32:])]) == bytes(batch.root)
     record = get_record(batch.records.get(index=1_400).id)
     assert len(get_path(record)) == 10
 

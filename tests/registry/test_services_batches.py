@@ -182,9 +182,9 @@ def test_an_open_batch_is_not_anchored(founded: FoundedRegister):
     make_document_record(now=NOW)
     batch = open_batch(now=NOW)
 
-    assert find_batch_to_anchor() is None
+    assert find_batch_to_anchor(founded.register) is None
     close_batch(batch=batch, now=NOW)
-    assert find_batch_to_anchor() == batch
+    assert find_batch_to_anchor(founded.register) == batch
 
 
 def test_a_batch_commits_to_the_one_before_it_whatever_the_chunks(founded: FoundedRegister, settings: Settings):

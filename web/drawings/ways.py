@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from registry.models import Batch, Record
 from registry.proof.hashes import sha256, sha256d
 from registry.proof.merkle import path_sides
+from registry.selectors.records import Place
 from web.drawings.sheets import WIDTH, Drawing, Sheet, shorten, shorten_end
 from web.selectors.ways import AnchorView, BlockView
 
@@ -26,23 +27,22 @@ def draw_way(
     *,
     record: Record | None,
     path: Sequence[bytes] | None,
+    place: Place | None,
     batch: Batch | None,
     anchor: AnchorView | None,
     confirmations_final: int,
 ) -> Drawing:
     """Draw how far a record has come; without a record, how far a batch has.
 
-    `path` is the record's (32 bytes a neighbour), None while it has none. What has not happened yet is dashed.
+    `path` (32 bytes a neighbour) and `place` are the record's, None while it has none; `batch` is that of its place.
+    What has not happened yet is dashed.
     """
     painter = _Painter()
     if record is not None:
         painter.box("Leaf", shorten(bytes(record.leaf)), note=record.get_kind_display().lower())
-        if batch is not None and path is not None and record.index is not None:
-            painter.climb(
-                node=bytes(record.leaf),
-                steps=list(zip(path, path_sides(record.index - batch.first_index, batch.size), strict=True)),
-                is_double=False,
-            )
+        if place is not None and path is not None:
+            sides = path_sides(place.index - place.batch.first_index, place.batch.size)
+            painter.climb(node=bytes(record.leaf), steps=list(zip(path, sides, strict=True)), is_double=False)
     if batch is None:
         for name in ("Batch root", "Commitment"):
             painter.pending(name)

@@ -9,9 +9,11 @@ from django.db.models import Count, QuerySet
 from registry.errors import RegistryError
 from registry.models import Anchor, AnchorTransaction, Register
 from registry.selectors.batches import get_register_fields
+from registry.selectors.registers import Succession, find_succession
 from web.drawings.chains import Link, VersionLink, draw_anchor, draw_chain
 from web.drawings.sheets import Drawing
 from web.selectors.checks import WayChecks, list_checks
+from web.selectors.registers import find_named_register, get_outpoint
 from web.selectors.ways import AnchorView, find_anchor_view
 
 PAGE_ANCHORS = 24
@@ -36,18 +38,20 @@ class ChainView:
     """The register's identity and a page of its chain; `register` is None before it is founded.
 
     `previous_seq` and `next_seq` are where the pages beside this one begin, None at the ends; `last_seq` begins the
-    last one.
+    last one. `succession` is what the register says of the one before it, `successor` the one that says so of it.
     """
 
     register: Register | None
     from_seq: int
-    genesis_hash: str
-    rows: tuple[ChainRow, ...]
     picture: Drawing
-    anchors: int
-    previous_seq: int | None
-    next_seq: int | None
-    last_seq: int
+    genesis_hash: str = ""
+    succession: Succession | None = None
+    successor: Register | None = None
+    rows: tuple[ChainRow, ...] = ()
+    anchors: int = 0
+    previous_seq: int | None = None
+    next_seq: int | None = None
+    last_seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,10 @@ class VersionView:
 
 @dataclass(frozen=True, slots=True)
 class AnchorPage:
-    """One anchor with all its versions, between the anchors before and after it. `asked_txid` may be any version's."""
+    """One anchor with all its versions, between the anchors before and after it. `asked_txid` may be any version's.
+
+    `deadline_height` is the block by which it must be in one, unless it is.
+    """
 
     anchor: Anchor
     view: AnchorView
@@ -70,15 +77,20 @@ class AnchorPage:
     before: Anchor | None
     after: Anchor | None
     first_outpoint: str
+    deadline_height: int
     picture: Drawing
     checks: WayChecks
 
 
-def get_chain_view(*, from_seq: int) -> ChainView:
-    """Return a page of the chain of anchors, in the chain's order, from a batch's number on."""
-    register = Register.objects.filter(network=settings.CADASTRE_NETWORK).first()
+def get_chain_view(*, outpoint: str, from_seq: int) -> ChainView:
+    """Return a page of a chain of anchors, in the chain's order, from a batch's number on.
+
+    `outpoint` (txid:vout) names one of the network's registers, "" the active one.
+    Raises RegisterMissingError if there is no such register.
+    """
+    register = find_named_register(outpoint)
     if register is None:
-        return ChainView(None, 0, "", (), draw_chain([], has_more=False), 0, None, None, 0)
+        return ChainView(register=None, from_seq=from_seq, picture=draw_chain([], has_more=False))
     anchors = _list_anchors(register)
     last = anchors.order_by("-batch__seq").values_list("batch__seq", flat=True).first()
     count = 0 if last is None else last + 1
@@ -90,6 +102,8 @@ def get_chain_view(*, from_seq: int) -> ChainView:
         register=register,
         from_seq=from_seq,
         genesis_hash=get_register_fields(register)[0][::-1].hex(),
+        succession=find_succession(register),
+        successor=Register.objects.filter(succeeds=register).first(),
         rows=tuple(ChainRow(anchor=anchor, versions=anchor.versions) for anchor in shown),
         picture=draw_chain([_make_link(anchor) for anchor in shown], has_more=has_more),
         anchors=count,
@@ -118,7 +132,7 @@ def get_anchor_page(txid: str) -> AnchorPage:
     }
     before, after = beside.get(anchor.batch.seq - 1), beside.get(anchor.batch.seq + 1)
     versions = _list_versions(anchor)
-    first_outpoint = f"{register.first_txid}:{register.first_vout}"
+    first_outpoint = get_outpoint(register)
     return AnchorPage(
         anchor=anchor,
         view=view,
@@ -127,6 +141,7 @@ def get_anchor_page(txid: str) -> AnchorPage:
         before=before,
         after=after,
         first_outpoint=first_outpoint,
+        deadline_height=anchor.waiting_from_height + settings.CADASTRE_ANCHOR_DEADLINE_BLOCKS,
         picture=draw_anchor(
             link=_make_link(anchor),
             before=_make_link(before) if before else None,
@@ -134,7 +149,7 @@ def get_anchor_page(txid: str) -> AnchorPage:
             versions=_make_version_links(versions),
             first_outpoint=first_outpoint,
         ),
-        checks=list_checks(record=None, path=None, batch=anchor.batch, anchor=view),
+        checks=list_checks(record=None, place=None, path=None, batch=anchor.batch, anchor=view),
     )
 
 

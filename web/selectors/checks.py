@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from registry.models import Batch, Record
 from registry.proof import leaves
 from registry.selectors.batches import get_batch_fields
+from registry.selectors.records import Place
 from web.checks import (
     CheckGroup,
     check_block_path,
@@ -31,13 +32,18 @@ class WayChecks:
 
 
 def list_checks(
-    *, record: Record | None, path: Sequence[bytes] | None, batch: Batch | None, anchor: AnchorView | None
+    *,
+    record: Record | None,
+    place: Place | None,
+    path: Sequence[bytes] | None,
+    batch: Batch | None,
+    anchor: AnchorView | None,
 ) -> WayChecks:
-    """Return the checks of a record (with its path, 32 bytes a neighbour), or without one those of a batch."""
+    """Return the checks of a record (with its place and its path, 32 bytes a neighbour), or of a batch alone."""
     block = anchor.block if anchor else None
     return WayChecks(
         leaf=None if record is None else _check_leaf(record),
-        path=None if record is None or batch is None or path is None else _check_path(record, batch, path),
+        path=None if record is None or place is None or path is None else _check_path(record, place, path),
         commitment=None if batch is None else check_commitment(get_batch_fields(batch)),
         transaction=None if anchor is None else check_transaction(anchor.raw),
         block_path=None
@@ -62,6 +68,10 @@ def _check_leaf(record: Record) -> CheckGroup:
     )
 
 
-def _check_path(record: Record, batch: Batch, path: Sequence[bytes]) -> CheckGroup:
-    assert record.index is not None, "a record in a batch has its index"
-    return check_path(leaf=bytes(record.leaf), position=record.index - batch.first_index, size=batch.size, path=path)
+def _check_path(record: Record, place: Place, path: Sequence[bytes]) -> CheckGroup:
+    return check_path(
+        leaf=bytes(record.leaf),
+        position=place.index - place.batch.first_index,
+        size=place.batch.size,
+        path=path,
+    )

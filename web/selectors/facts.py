@@ -10,7 +10,7 @@ from payouts.models import SettlementWindow
 from payouts.services.following import CONSUMER as PAYOUTS_CONSUMER
 from registry.models import Anchor, Batch, Claim, Record, Register
 from registry.selectors.batches import get_oldest_unanchored_at
-from registry.services.batches import CONSUMER as REGISTRY_CONSUMER
+from registry.selectors.registers import get_consumer
 from web.plats import Parcel, draw_plat
 
 
@@ -78,7 +78,7 @@ def get_register_facts() -> RegisterFacts:
 
 def get_status(*, now: datetime) -> StatusFacts:
     """Return how long rows have waited for their sweeps, and how far the chain has been followed."""
-    registry_tip, payouts_tip = find_tip(REGISTRY_CONSUMER), find_tip(PAYOUTS_CONSUMER)
+    registry_tip, payouts_tip = find_tip(get_consumer()), find_tip(PAYOUTS_CONSUMER)
     in_flight = Anchor.objects.filter(height=None).order_by("changed_at")
     unbatched = Record.objects.filter(batch=None).order_by("id")
     unsigned = Batch.objects.filter(state=Batch.State.SEALED, anchor=None).order_by("sealed_at")

@@ -77,7 +77,9 @@ def _list_queues(now: datetime) -> Iterator[_Queue]:
     )
     yield from _list_registry_queues()
     yield from _list_payout_queues(now)
-    yield _Queue(REVIEW, "claims", "claims for a reviewer", Claim.objects.filter(state=Claim.State.SUBMITTED), "submitted_at")
+    yield _Queue(
+        REVIEW, "claims", "claims for a reviewer", Claim.objects.filter(state=Claim.State.SUBMITTED), "submitted_at"
+    )
 
 
 def _list_registry_queues() -> Iterator[_Queue]:

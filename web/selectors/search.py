@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Model, Q, QuerySet
 
 from registry.models import Anchor, Batch, Record, Register
 from registry.selectors.records import list_batches
+from registry.selectors.registers import list_registers
 from storage.models import Blob
 from web.selectors.records import RecordRow, list_record_rows, make_rows
 
@@ -24,19 +24,19 @@ NUMBER = re.compile("(?:batch|#)?([0-9]{1,18})")
 class Findings:
     """What was found. `is_understood` tells nothing found from nothing to look for.
 
-    `is_register` says that it names the register itself: the transaction of its first outpoint.
+    `registers` are those that it names by the transaction of their first outpoint.
     """
 
     is_understood: bool
     records: tuple[RecordRow, ...] = ()
     batches: tuple[Batch, ...] = ()
     anchors: tuple[Anchor, ...] = ()
-    is_register: bool = False
+    registers: tuple[Register, ...] = ()
 
     @property
     def count(self) -> int:
         """How many things were found."""
-        return len(self.records) + len(self.batches) + len(self.anchors) + self.is_register
+        return len(self.records) + len(self.batches) + len(self.anchors) + len(self.registers)
 
 
 def search(text: str) -> Findings:
@@ -48,8 +48,8 @@ def search(text: str) -> Findings:
     if found := HASH.fullmatch(text):
         return _search_hash(found[1])
     if found := NUMBER.fullmatch(text):
-        batches = list_batches().filter(register__network=settings.CADASTRE_NETWORK, seq=int(found[1]))
-        return Findings(is_understood=True, batches=tuple(batches.defer("subtree_roots")))
+        batches = list_batches().defer("subtree_roots").filter(seq=int(found[1]))
+        return Findings(is_understood=True, batches=tuple(batches))
     try:
         record_id = UUID(text)
     except ValueError:
@@ -63,7 +63,12 @@ def _search_hash(text: str) -> Findings:
     records = list_record_rows().filter(
         id__in=_unite(Record, Q(sha256=value), Q(leaf=value), Q(blob__in=Blob.objects.filter(root=value).values("id")))
     )
-    batches = list_batches().defer("subtree_roots").filter(id__in=_unite(Batch, Q(commitment=value), Q(root=value)))
+    batches = (
+        Batch.objects.select_related("register")
+        .defer("subtree_roots")
+        .order_by("-sealed_at")
+        .filter(id__in=_unite(Batch, Q(commitment=value), Q(root=value)))
+    )
     anchors = Anchor.objects.select_related("batch", "current").filter(
         id__in=_unite(Anchor, Q(transactions__txid=text), Q(block_hash=text))
     )
@@ -72,7 +77,7 @@ def _search_hash(text: str) -> Findings:
         records=make_rows(records[:RESULTS_MAX]),
         batches=tuple(batches[:RESULTS_MAX]),
         anchors=tuple(anchors.order_by("batch__seq")[:RESULTS_MAX]),
-        is_register=Register.objects.filter(network=settings.CADASTRE_NETWORK, first_txid=text).exists(),
+        registers=tuple(list_registers().filter(first_txid=text)),
     )
 
 

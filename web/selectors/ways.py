@@ -8,8 +8,8 @@ from registry.models import Anchor, AnchorTransaction, Batch, Record
 from registry.proof.headers import Header, display_hash, parse_header
 from registry.proof.transactions import parse_transaction
 from registry.selectors.paths import HASH_BYTES, get_path, split_hashes
-from registry.selectors.records import find_anchor, find_sealed_batch
-from registry.services.batches import CONSUMER
+from registry.selectors.records import find_place
+from registry.selectors.registers import get_consumer
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class AnchorView:
 
 def find_path(record: Record) -> tuple[bytes, ...] | None:
     """Return a sealed record's path to its batch's root, 32 bytes a neighbour, or None before it is sealed."""
-    return None if find_sealed_batch(record) is None else get_path(record)
+    return None if find_place(record) is None else get_path(record)
 
 
 def find_anchor_view(batch: Batch) -> AnchorView | None:
@@ -74,16 +74,15 @@ def find_anchor_view(batch: Batch) -> AnchorView | None:
 
 def find_record_anchor(record: Record) -> AnchorView | None:
     """Return the anchor of a record's batch, or None if it has none yet."""
-    if record.batch is None or find_anchor(record) is None:
-        return None
-    return find_anchor_view(record.batch)
+    place = find_place(record)
+    return None if place is None else find_anchor_view(place.batch)
 
 
 def _view_block(anchor: Anchor, current: AnchorTransaction) -> BlockView | None:
     if anchor.height is None or current.block_header is None or current.block_index is None:
         return None
     header: Header = parse_header(bytes(current.block_header))
-    tip = find_tip(CONSUMER)
+    tip = find_tip(get_consumer())
     return BlockView(
         height=anchor.height,
         hash=anchor.block_hash,

@@ -3,6 +3,7 @@
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from registry.errors import RegisterMissingError
 from web.pages import read_number, render_page
 from web.selectors.anchors import AnchorNotFoundError, get_anchor_page, get_chain_view
 
@@ -10,9 +11,12 @@ from web.selectors.anchors import AnchorNotFoundError, get_anchor_page, get_chai
 @require_safe
 def show_chain(request: HttpRequest) -> HttpResponse:
     """Show the register's identity, and its anchors from a batch's number on."""
-    return render_page(
-        request, "web/anchors.html", {"view": get_chain_view(from_seq=read_number(request, "from") or 0)}
-    )
+    outpoint, from_seq = request.GET.get("register", ""), read_number(request, "from") or 0
+    try:
+        view = get_chain_view(outpoint=outpoint, from_seq=from_seq)
+    except RegisterMissingError as error:
+        raise Http404 from error
+    return render_page(request, "web/anchors.html", {"view": view})
 
 
 @require_safe

@@ -9,7 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from registry.errors import RecordNotFoundError
+from registry.errors import RecordNotFoundError, RegisterMissingError
+from registry.selectors.registers import find_register
+from web.addresses import get_batch_address, get_chain_address
 from web.pages import read_number, render_page
 from web.selectors.facts import get_register_facts, get_status
 from web.selectors.records import (
@@ -58,8 +60,8 @@ def show_record(request: HttpRequest, record_id: UUID) -> HttpResponse:
 def show_batch(request: HttpRequest, seq: int) -> HttpResponse:
     """Show one batch, its anchor, and its records from the index `from` on."""
     try:
-        view = get_batch_view(seq, from_index=read_number(request, "from"))
-    except (BatchNotFoundError, OverflowError) as error:
+        view = get_batch_view(seq, outpoint=request.GET.get("register", ""), from_index=read_number(request, "from"))
+    except (BatchNotFoundError, RegisterMissingError, OverflowError) as error:
         raise Http404 from error
     return render_page(request, "web/batch.html", {"view": view})
 
@@ -85,7 +87,7 @@ def _lead_to(found: Findings) -> str:
     if found.records:
         return reverse("record", args=[found.records[0].record.id])
     if found.batches:
-        return reverse("batch", args=[found.batches[0].seq])
+        return get_batch_address(found.batches[0].register, found.batches[0].seq, active=find_register())
     if found.anchors and found.anchors[0].current:
         return reverse("anchor", args=[found.anchors[0].current.txid])
-    return reverse("anchors")
+    return get_chain_address(found.registers[0], active=find_register())

@@ -9,9 +9,12 @@ from django.utils import timezone
 
 from chain.errors import ChainError
 from chain.networks import get_network
-from chain.node import get_node
+from chain.node import NodeClient, get_node
 from registry.errors import RegistryError
-from registry.services.founding import CONFIRMATIONS_MIN, find_first_outpoint, found_register, get_anchor_key
+from registry.models import Register
+from registry.services.anchor_keys import get_anchor_keys
+from registry.services.founding import CONFIRMATIONS_MIN, find_first_outpoint, found_register
+from registry.services.successions import succeed_register
 
 
 class Command(BaseCommand):
@@ -24,6 +27,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--outpoint", help="TXID:VOUT; without it the oldest suitable output in the chain is taken."
         )
+        parser.add_argument(
+            "--succeeds",
+            help="TXID:VOUT, the first outpoint of the active register, whose key was lost: the new one continues it.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Found the register, or say what is missing."""
@@ -31,15 +38,23 @@ class Command(BaseCommand):
         try:
             outpoint = _parse(options["outpoint"]) if options["outpoint"] else find_first_outpoint(node=node)
             if outpoint is None:
-                address = get_anchor_key().address(get_network(settings.CADASTRE_NETWORK))
+                address = get_anchor_keys().payee.address(get_network(settings.CADASTRE_NETWORK))
                 raise CommandError(
                     f"No output with {CONFIRMATIONS_MIN} confirmations pays the anchor key yet. Pay to {address}, "
                     "wait for the confirmations, and run this again."
                 )
-            register = found_register(txid=outpoint[0], vout=outpoint[1], node=node, now=timezone.now())
+            register = self._found(outpoint, succeeds=options["succeeds"], node=node)
         except (RegistryError, ChainError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{register} with {register.first_value_sat} sat")
+
+    def _found(self, outpoint: tuple[str, int], *, succeeds: str | None, node: NodeClient) -> Register:
+        txid, vout = outpoint
+        if succeeds is None:
+            return found_register(txid=txid, vout=vout, node=node, now=timezone.now())
+        old_txid, old_vout = _parse(succeeds)
+        old_outpoint = f"{old_txid}:{old_vout}"
+        return succeed_register(old_outpoint=old_outpoint, txid=txid, vout=vout, node=node, now=timezone.now())
 
 
 def _parse(text: str) -> tuple[str, int]:

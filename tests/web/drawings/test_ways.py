@@ -4,6 +4,7 @@ import pytest
 
 from registry.models import Anchor, Batch, Record
 from registry.proof.hashes import sha256
+from registry.selectors.records import Place
 from tests.factories.registry import make_anchor, make_document_record, make_sealed_batch
 from tests.factories.users import NOW
 from tests.web.drawings.readers import count_tone, find_words_outside, read_words
@@ -82,7 +83,7 @@ def test_confirmations_fill_their_squares(state: Anchor.State, words: str, confi
 def test_a_batch_is_drawn_from_its_root_on():
     make_anchor()
 
-    drawing = get_batch_view(0, from_index=None).picture
+    drawing = get_batch_view(0, outpoint="", from_index=None).picture
 
     assert drawing.title == "The batch's way into Bitcoin"
     assert "Leaf" not in read_words(drawing)
@@ -92,13 +93,14 @@ def test_nothing_sticks_out_of_the_sheet_even_in_a_large_old_register():
     """Numbers with all their digits, and a path of a batch of a million."""
     record = make_document_record()
     anchor = make_anchor(state=Anchor.State.FINAL)
-    view = get_batch_view(0, from_index=None).anchor
+    view = get_batch_view(0, outpoint="", from_index=None).anchor
     batch = Batch.objects.get(id=anchor.batch_id)
     batch.seq, batch.first_index, batch.size = 1_234_567, 123_456_789_012, 1_000_000
-    record.index = batch.first_index + 765_432
+    place = Place(batch=batch, index=batch.first_index + 765_432)
 
     drawing = draw_way(
         record=record,
+        place=place,
         path=[bytes([level]) * 32 for level in range(20)],
         batch=batch,
         anchor=view,
@@ -112,9 +114,11 @@ def test_nothing_sticks_out_of_the_sheet_even_in_a_large_old_register():
 def test_a_long_wait_for_final_is_told_in_words_alone():
     record = make_document_record()
     make_anchor()
-    view = get_batch_view(0, from_index=None)
+    view = get_batch_view(0, outpoint="", from_index=None)
 
-    drawing = draw_way(record=record, path=None, batch=view.batch, anchor=view.anchor, confirmations_final=100)
+    drawing = draw_way(
+        record=record, path=None, place=None, batch=view.batch, anchor=view.anchor, confirmations_final=100
+    )
 
     assert count_tone(drawing, "unconfirmed") == 0
     assert "1 confirmation of 100" in read_words(drawing)

@@ -1,0 +1,167 @@
+"""Further versions of an anchor, all with its commitment, of which at most one can ever be mined.
+
+Two versions either spend the same continuation, or continuations of two versions of the parent that exclude each other.
+All are kept; whichever a block has is the one that counts.
+"""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from chain.follower import find_tip
+from chain.node import NodeClient
+from chain.transactions import transaction_id, virtual_size
+from database.transactions import require_transaction
+from registry.errors import AnchorCapError, AnchorRaceError
+from registry.models import Anchor, AnchorCoin, AnchorTransaction, Batch, Register
+from registry.rules.fees import Paid, fee_at
+from registry.selectors.funds import get_continuation, get_spent_today, list_outpoints
+from registry.selectors.registers import get_consumer
+from registry.services.anchor_drafts import Draft, Rivals, draft_anchor, plan_anchor
+
+
+def find_parent_version(batch: Batch) -> AnchorTransaction | None:
+    """Return the version that counts of the anchor before a batch's, or None for the register's first."""
+    before = Anchor.objects.filter(batch__register_id=batch.register_id, batch__seq__lt=batch.seq)
+    last = before.select_related("current").order_by("-batch__seq").first()
+    return None if last is None else last.current
+
+
+def is_rooted(anchor: Anchor) -> bool:
+    """Return whether an anchor spends the continuation of the version of its parent that counts now."""
+    parent = get_continuation(anchor.batch.register, find_parent_version(anchor.batch))
+    return list_outpoints(anchor.current)[:1] == [(parent.txid, parent.vout)]
+
+
+def replace_anchor(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
+    """Sign another version of an overdue anchor at a higher fee, by the rules of BIP 125; return True.
+
+    Raises AnchorKeyMissingError or an AnchorWaitsError as send_anchors does, AnchorRaceError if another worker was
+    first.
+    """
+    previous = find_parent_version(anchor.batch)
+    parent = get_continuation(anchor.batch.register, previous)
+    rivals = _get_rivals(anchor, outpoint=(parent.txid, parent.vout))
+    plan = plan_anchor(batch=anchor.batch, parent=parent, node=node, anchor=anchor, replaced=rivals.replaced)
+    draft = draft_anchor(plan=plan, node=node, rivals=rivals)
+    _sign_version(draft, anchor=anchor, previous=previous, now=now)
+    return True
+
+
+def sign_refused_anchor(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
+    """Sign another version of an anchor that the node refuses, if its fee or its coins would be others now.
+
+    Returns False if nothing would be different: then the same bytes are sent again until a block or the deadline
+    decides. Raises as replace_anchor does.
+    """
+    current = anchor.current
+    if current is None:
+        return False
+    parent = get_continuation(anchor.batch.register, find_parent_version(anchor.batch))
+    plan = plan_anchor(batch=anchor.batch, parent=parent, node=node, anchor=anchor)
+    if plan.outpoints == list_outpoints(current) and fee_at(plan.rate, plan.virtual_bytes) <= current.fee_sat:
+        return False
+    return replace_anchor(anchor=anchor, node=node, now=now)
+
+
+def root_anchor(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
+    """Let an anchor spend the version of its parent that was mined, by an earlier version or a new one; return True.
+
+    After a reorganisation another version of the parent may be mined than the one that was built on. The commitment
+    stays; only what the transaction spends changes. Raises as replace_anchor does.
+    """
+    previous = find_parent_version(anchor.batch)
+    parent = get_continuation(anchor.batch.register, previous)
+    fitting = [
+        version
+        for version in anchor.transactions.order_by("-fee_sat")
+        if list_outpoints(version)[0] == (parent.txid, parent.vout) and _is_spendable(version)
+    ]
+    if fitting:
+        with transaction.atomic(durable=True):
+            _lock(anchor, previous=previous)
+            _move(anchor, version=fitting[0], now=now)
+        return True
+    return replace_anchor(anchor=anchor, node=node, now=now)
+
+
+def store_version(draft: Draft, *, anchor: Anchor, now: datetime) -> AnchorTransaction:
+    """Keep a version before it is ever sent: a step."""
+    require_transaction()
+    return AnchorTransaction.objects.create(
+        anchor=anchor,
+        version=anchor.transactions.count(),
+        txid=transaction_id(draft.raw),
+        raw=draft.raw,
+        fee_sat=draft.fee_sat,
+        continuation_sat=draft.continuation_sat,
+        signed_at=now,
+    )
+
+
+def check_cap(*, fee_sat: int, now: datetime, anchor: Anchor | None = None) -> None:
+    """Check that a signature keeps within the daily cap; a further version of an anchor replaces its earlier fee.
+
+    Raises AnchorCapError if it does not.
+    """
+    spent_sat, cap_sat = get_spent_today(now=now, except_anchor=anchor), settings.CADASTRE_ANCHOR_DAILY_CAP_SAT
+    if spent_sat + fee_sat > cap_sat:
+        raise AnchorCapError(
+            f"{spent_sat} sat were signed for in the last 24 hours; {fee_sat} sat more would exceed the cap of "
+            f"{cap_sat} sat"
+        )
+
+
+def _sign_version(draft: Draft, *, anchor: Anchor, previous: AnchorTransaction | None, now: datetime) -> None:
+    """Store a further version and let it be the one that counts, unless another worker was first."""
+    with transaction.atomic(durable=True):
+        _lock(anchor, previous=previous)
+        check_cap(fee_sat=draft.fee_sat, now=now, anchor=anchor)
+        _move(anchor, version=store_version(draft, anchor=anchor, now=now), now=now)
+
+
+def _lock(anchor: Anchor, *, previous: AnchorTransaction | None) -> None:
+    """Serialise signing by the register's row, and check that the parent is still the one that was read: a step."""
+    require_transaction()
+    Register.objects.select_for_update().get(id=anchor.batch.register_id)
+    if find_parent_version(anchor.batch) != previous:
+        raise AnchorRaceError
+
+
+def _move(anchor: Anchor, *, version: AnchorTransaction, now: datetime) -> None:
+    """Make a version the one that counts, unless another worker has or the anchor was mined: a step."""
+    tip = find_tip(get_consumer())
+    waiting = Anchor.objects.filter(id=anchor.id, current=anchor.current, height=None)
+    moved = waiting.update(
+        current=version,
+        state=Anchor.State.SIGNED,
+        waiting_from_height=0 if tip is None else tip.height,
+        changed_at=now,
+    )
+    if not moved:
+        raise AnchorRaceError
+
+
+def _get_rivals(anchor: Anchor, *, outpoint: tuple[str, int]) -> Rivals:
+    """Return what decides the fee of a further version that spends this outpoint."""
+    unmined = Anchor.objects.filter(height=None, batch__register_id=anchor.batch.register_id).select_related("current")
+    earlier = unmined.filter(batch__seq__lt=anchor.batch.seq)
+    later = unmined.filter(batch__seq__gt=anchor.batch.seq)
+    versions = [version for version in anchor.transactions.all() if list_outpoints(version)[0] == outpoint]
+    return Rivals(
+        replaced=[_get_paid(version) for version in versions],
+        parents=[_get_paid(item.current) for item in earlier if item.current is not None],
+        descendants_sat=sum(item.current.fee_sat for item in later if item.current is not None),
+    )
+
+
+def _get_paid(version: AnchorTransaction) -> Paid:
+    return Paid(fee_sat=version.fee_sat, virtual_bytes=virtual_size(bytes(version.raw)))
+
+
+def _is_spendable(version: AnchorTransaction) -> bool:
+    """Return whether the top-ups that a version merges are all in blocks and unspent."""
+    top_ups = list_outpoints(version)[1:]
+    coins = AnchorCoin.objects.filter(network=settings.CADASTRE_NETWORK, height__isnull=False, spent_txid="")
+    return all(coins.filter(txid=txid, vout=vout).exists() for txid, vout in top_ups)
