@@ -11,6 +11,7 @@ class Scope(StrEnum):
     ACCOUNT_READ = "account:read"
     RIGHTS_WRITE = "rights:write"
     PAYOUTS_WRITE = "payouts:write"
+    METRICS_READ = "metrics:read"
 
 
 ALL_SCOPES = tuple(Scope)

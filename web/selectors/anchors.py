@@ -154,7 +154,11 @@ def get_anchor_page(txid: str) -> AnchorPage:
 
 
 def _list_anchors(register: Register) -> QuerySet[Anchor]:
-    return Anchor.objects.filter(batch__register=register).select_related("batch", "current")
+    return (
+        Anchor.objects.filter(batch__register=register)
+        .select_related("batch__register", "current")
+        .defer("batch__subtree_roots")
+    )
 
 
 def _list_versions(anchor: Anchor) -> tuple[VersionView, ...]:

@@ -13,7 +13,8 @@ from registry.errors import RecordNotFoundError, RegisterMissingError
 from registry.selectors.registers import find_register
 from web.addresses import get_batch_address, get_chain_address
 from web.pages import read_number, render_page
-from web.selectors.facts import get_register_facts, get_status
+from web.selectors.facts import get_register_facts
+from web.selectors.health import get_health
 from web.selectors.records import (
     BatchNotFoundError,
     get_batch_view,
@@ -78,8 +79,8 @@ def show_search(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def show_status(request: HttpRequest) -> HttpResponse:
-    """Show how long rows have waited for their sweeps."""
-    return render_page(request, "web/status.html", {"status": get_status(now=timezone.now())})
+    """Show whether the server is well, and how long rows have waited for their sweeps."""
+    return render_page(request, "web/status.html", {"health": get_health(now=timezone.now())})
 
 
 def _lead_to(found: Findings) -> str:
