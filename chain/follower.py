@@ -31,7 +31,7 @@ EVENTS_MAX = 2_000
 
 BLOCKS_KEPT = 10_000
 """Followed blocks that are kept at least, ten weeks of them: a deeper reorganisation could not be undone, even if an
-operator allowed it. Two megabytes for each consumer, where all blocks of the main network would take 200."""
+operator allowed it. Two megabytes for each consumer, where all blocks of the main network would take 150."""
 
 PRUNING_INTERVAL = 1_000
 """Rows are removed so many at a time."""

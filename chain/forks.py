@@ -91,7 +91,7 @@ def describe_fork(fork: Fork) -> str:
         return f"{tip}; the node's chain has none of the last {fork.depth} blocks"
     return (
         f"{tip}; the node's chain leaves it after block {fork.last.hash} at height {fork.last.height}, "
-        f"{fork.depth} blocks deep"
+        f"{fork.depth} {'block' if fork.depth == 1 else 'blocks'} deep"
     )
 
 

@@ -150,7 +150,7 @@ class _DeadlineResponse(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *arguments: Any, deadline: float, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
-        raw = self.fp.detach()  # type: ignore[attr-defined]  # a BufferedReader, which the stubs do not say
+        raw = self.fp.detach()
         self.fp = io.BufferedReader(_DeadlineReader(raw, sock, deadline))
 
 

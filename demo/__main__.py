@@ -9,6 +9,7 @@ from types import FrameType
 
 from demo.processes import CHECKOUT, ProcessFailedError
 from demo.report import Report
+from demo.stages.auditing import Auditing
 from demo.stages.claiming import Claiming
 from demo.stages.paying import Paying
 from demo.stages.registering import Registering
@@ -51,7 +52,10 @@ def run(data: Path) -> int:
         claiming = Claiming(system=system, report=report, uploads=priced)
         claiming.run()
         payees = {"Alice, a rights holder": claiming.alice, "Bob, the uploader": registering.bob}
-        Paying(system=system, report=report, uploads=priced, payees=payees).run()
+        Paying(
+            system=system, report=report, uploads=priced, payees=payees, holders_address=claiming.payee.address
+        ).run()
+        Auditing(system=system, report=report, registering=registering).run()
     except (RuntimeError, OSError) as error:
         print(f"\nFailed: {error}\nLogs are in {data / 'logs'}.", file=sys.stderr)
         system.processes.stop()

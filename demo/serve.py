@@ -41,9 +41,10 @@ def start(system: System) -> None:
     """Start the system, found its register at the first run, and say where everything is."""
     system.prepare()
     system.start_node()
-    if system.node.call("getblockcount") == 0:
-        print("register:", system.found_register(), flush=True)
     system.start_server()
+    # Asked of the register itself: a first run that was interrupted may have left blocks and no register.
+    if not system.get_status()["is_founded"]:
+        print("register:", system.found_register(), flush=True)
     password = os.environ.get("CADASTRE_ADMIN_PASSWORD")
     if password:
         system.create_admin(ADMIN, password)

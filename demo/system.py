@@ -111,12 +111,26 @@ class System:
 
     def _is_web_up(self) -> bool:
         try:
-            self.get("/api/v1/status")
-        except urllib.error.HTTPError:
-            return True  # it answers; what it says of its health is asked later
+            self.get_status()
         except OSError:
             return False
         return True
+
+    def get_status(self) -> Any:
+        """Return what the server says of its own health, also where it says that it is ill."""
+        try:
+            return self.get("/api/v1/status")
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+
+    def list_all(self, path: str) -> list[Any]:
+        """Return the rows of every page of a list."""
+        rows, address = [], self.url + path
+        while address:
+            page = self.get(address.removeprefix(self.url))
+            rows += page["results"]
+            address = page["next"]
+        return rows
 
     def get(self, path: str, *, token: str | None = None) -> Any:
         """Return what the API answers to a GET."""

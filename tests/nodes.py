@@ -132,6 +132,14 @@ class MiningWallet:
         return self.node.send_raw_transaction(self.build([coin], [Output(value_sat, script), change]))
 
 
+def copy_chain(source: NodeClient, target: NodeClient) -> None:
+    """Give a node all blocks of another one's chain, and nothing of its mempool."""
+    for height in range(target.get_block_count() + 1, source.get_block_count() + 1):
+        refused = target.submit_block(source.get_block(source.get_block_hash(height)))
+        if refused is not None:
+            raise RuntimeError(f"the block at height {height} was refused: {refused}")
+
+
 @contextlib.contextmanager
 def running_devnode(directory: Path, *, entry: Sequence[str] = ENTRY) -> Iterator[DevnodeProcess]:
     """Run a node and end it afterwards, whatever the test did to it."""

@@ -3,7 +3,8 @@ ground in place."""
 
 import secrets
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from bitcoin.core import (
     CMutableTransaction,
@@ -31,24 +32,50 @@ _VARINT_ONE_BYTE_END = 0xFD
 _COMMITMENT_PREFIX = b"\x6a\x24\xaa\x21\xa9\xed"  # BIP 141
 
 
+@dataclass(frozen=True)
+class BlockTransaction:
+    """A transaction as a block takes it: its id, the id that includes the witness, and its bytes."""
+
+    txid: str
+    wtxid: str
+    raw: bytes
+
+
 def build_block(tree: BlockTree, waiting: Iterable[MempoolTransaction], script: bytes, *, now: int) -> bytes:
     """Build a valid block on the tip that pays its subsidy and fees to `script`.
 
     Transactions go in as they came, parents before children, as far as a block's weight allows.
     """
     chosen = _choose(waiting)
-    height = tree.tip.block.height + 1
-    fees = sum(item.fee_sat for item in chosen)
-    wtxids = [bytes(32)] + [bytes.fromhex(item.wtxid)[::-1] for item in chosen]
+    return assemble_block(
+        previous_hash=tree.tip.block.hash,
+        height=tree.tip.block.height + 1,
+        block_time=max(tree.median_time(tree.tip.block) + 1, now),
+        bits=tree.tip.bits,  # regtest never changes its target
+        script=script,
+        fees_sat=sum(item.fee_sat for item in chosen),
+        transactions=[BlockTransaction(item.transaction.txid, item.wtxid, item.transaction.raw) for item in chosen],
+    )
+
+
+def assemble_block(
+    *,
+    previous_hash: str,
+    height: int,
+    block_time: int,
+    bits: int,
+    script: bytes,
+    transactions: Sequence[BlockTransaction],
+    fees_sat: int = 0,
+    version: int = BLOCK_VERSION,
+) -> bytes:
+    """Build a block that pays regtest's subsidy and these fees to `script`, and find its proof of work."""
+    wtxids = [bytes(32)] + [bytes.fromhex(item.wtxid)[::-1] for item in transactions]
     commitment = Hash(merkle_root(wtxids) + _WITNESS_RESERVED)
-    coinbase = _build_coinbase(height, script, (SUBSIDY_SAT >> (height // HALVING_BLOCKS)) + fees, commitment)
-    txids = [coinbase.GetTxid()] + [bytes.fromhex(item.transaction.txid)[::-1] for item in chosen]
-    block_time = max(tree.median_time(tree.tip.block) + 1, now)
-    bits = tree.tip.bits  # regtest never changes its target
-    fields = (BLOCK_VERSION, lx(tree.tip.block.hash), merkle_root(txids), block_time, bits)
-    header = struct.pack("<i32s32sII", *fields)
-    transactions = [coinbase.serialize()] + [item.transaction.raw for item in chosen]
-    return _grind(header, bits) + _varint(len(transactions)) + b"".join(transactions)
+    coinbase = _build_coinbase(height, script, (SUBSIDY_SAT >> (height // HALVING_BLOCKS)) + fees_sat, commitment)
+    txids = [coinbase.GetTxid()] + [bytes.fromhex(item.txid)[::-1] for item in transactions]
+    header = struct.pack("<i32s32sII", version, lx(previous_hash), merkle_root(txids), block_time, bits)
+    return _grind(header, bits) + _varint(len(txids)) + b"".join([coinbase.serialize(), *(t.raw for t in transactions)])
 
 
 def _choose(waiting: Iterable[MempoolTransaction]) -> list[MempoolTransaction]:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from demo.chain_side import MSAT_PER_SAT, get_transaction, read_chain_side, to_sat
 from demo.people import Person
 from demo.report import Report
 from demo.stages.registering import Upload
@@ -18,22 +19,32 @@ DEPOSIT_SAT = 20_000
 AT_ONCE = 3
 CONFIRMATIONS = 6
 SETTLE_SECONDS_MAX = 240
-MSAT_PER_SAT = 1_000
-SAT_PER_COIN = 100_000_000
 
 
 class Paying:
     """Runs stage B: every reader takes every upload once."""
 
-    def __init__(self, *, system: System, report: Report, uploads: list[Upload], payees: dict[str, Person]) -> None:
+    def __init__(
+        self,
+        *,
+        system: System,
+        report: Report,
+        uploads: list[Upload],
+        payees: dict[str, Person],
+        holders_address: str,
+    ) -> None:
         self._system = system
         self._report = report
         self._payees = payees
+        self._deposit_txid = ""
+        self._deposit_addresses: list[str] = []
+        self._payout_txids: list[str] = []
         self._uploads = uploads
         folder = system.data / "people"
         self._readers = [Person(f"reader{number}", folder=folder, server_url=system.url) for number in range(READERS)]
         # Bob is paid to a key of his own; Alice's address is her rights holder's.
         self._uploaders_wallet = Wallet(system.node, secrets.token_bytes(32))
+        self._addresses = dict(zip(payees, (holders_address, self._uploaders_wallet.address), strict=True))
         self._total_msat = READERS * sum(upload.price_msat for upload in uploads)
 
     def run(self) -> None:
@@ -60,14 +71,22 @@ class Paying:
         for reader in self._readers:
             reader.sign_up()
             payments[reader.cadastre("deposit")["address"]] = DEPOSIT_SAT
-        txid = self._system.wallet.pay(payments)
-        self._report.value("deposits", f"{READERS} x {DEPOSIT_SAT:,} sat in {txid}")
+        self._deposit_addresses = list(payments)
+        self._deposit_txid = self._system.wallet.pay(payments)
+        self._report.value("deposits", f"{READERS} x {DEPOSIT_SAT:,} sat in {self._deposit_txid}")
         self._system.wallet.mine(CONFIRMATIONS - 1)
-        before = self._balances()
-        self._system.wallet.mine(1)
         wait = self._system.processes.wait
+        wait("the blocks to be followed", self._are_blocks_followed)
+        before = self._balances()
+        if before != {0}:
+            raise RuntimeError(f"deposits were credited before their last confirmation: {before}")
+        self._system.wallet.mine(1)
         wait("the credits", lambda: self._balances() == {DEPOSIT_SAT * MSAT_PER_SAT})
-        self._report.value("balances", f"{sorted(before)} msat before the last confirmation, then {self._balances()}")
+        self._report.value("balances", f"0 msat before the last confirmation, then {DEPOSIT_SAT * MSAT_PER_SAT:,} each")
+
+    def _are_blocks_followed(self) -> bool:
+        status = self._system.get_status()
+        return bool(status["payouts_height"] == self._system.node.call("getblockcount"))
 
     def _balances(self) -> set[int]:
         answers = [self._system.get("/api/v1/balance", token=reader.token) for reader in self._readers]
@@ -162,11 +181,20 @@ class Paying:
         wait("the payout's confirmations", lambda: self._are_paid("PAID"))
         for name, payee in self._payees.items():
             for payout in self._list("payouts", payee):
-                amount_sat = payout["amount"]["amount_msat"] // MSAT_PER_SAT
-                self._report.value("paid", f"{amount_sat:,} sat to {name}, in {payout['txid']}")
-                found = self._system.node.call("getrawtransaction", payout["txid"], True)  # noqa: FBT003  Core's form
-                if amount_sat not in [round(output["value"] * SAT_PER_COIN) for output in found["vout"]]:
-                    raise RuntimeError("the chain pays another amount")
+                self._check_payout(name, payout)
+        if len(self._payout_txids) != 1:
+            raise RuntimeError(f"everybody was to be paid in one transaction, not in {self._payout_txids}")
+
+    def _check_payout(self, name: str, payout: dict[str, Any]) -> None:
+        """Find a payout in the chain. Raises RuntimeError if it pays another amount or another address."""
+        amount_sat, txid = payout["amount"]["amount_msat"] // MSAT_PER_SAT, payout["txid"]
+        outputs = get_transaction(self._system.node, txid)["vout"]
+        paid = [(output["scriptPubKey"].get("address"), to_sat(output)) for output in outputs]
+        if (self._addresses[name], amount_sat) not in paid:
+            raise RuntimeError(f"the chain pays {paid} in {txid}, not {amount_sat} sat to {name}")
+        if txid not in self._payout_txids:
+            self._payout_txids.append(txid)
+        self._report.value("paid", f"{amount_sat:,} sat to {name}, in {txid}")
 
     def _are_paid(self, state: str) -> bool:
         """Return whether every payee has a payout in this state."""
@@ -188,3 +216,18 @@ class Paying:
         if totals != {READERS * DEPOSIT_SAT * MSAT_PER_SAT} or not account["is_balanced"]:
             raise RuntimeError(f"the closing account does not close: {totals}")
         self._report.value("difference", "0 msat")
+        self._compare_with_the_node({line["name"]: line["amount_msat"] for line in account["chain"]["lines"]})
+
+    def _compare_with_the_node(self, lines: dict[str, int]) -> None:
+        """Count the chain's side anew from the node's own answers. Raises RuntimeError if the server says otherwise."""
+        counted = read_chain_side(
+            self._system.node,
+            deposit_txid=self._deposit_txid,
+            deposit_addresses=self._deposit_addresses,
+            payout_txids=self._payout_txids,
+            payees=set(self._addresses.values()),
+        )
+        theirs = (counted.coins_msat, counted.payout_outputs_msat, counted.miner_fees_msat)
+        if (lines["COINS"], lines["PAYOUT_OUTPUTS"], lines["MINER_FEES"]) != theirs:
+            raise RuntimeError(f"the node counts {counted}, the server {lines}")
+        self._report.value("from the node", f"{counted.deposits_msat:>15,} msat deposited, and every line the same")

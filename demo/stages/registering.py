@@ -51,6 +51,12 @@ class Upload:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def run_ots(node_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the stock OpenTimestamps client's `verify` with the development node."""
+    command = [str(OTS), "--no-cache", "--btc-regtest", "--bitcoin-node", node_url, "verify", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 class Registering:
     """Runs stage A, and keeps what later stages use."""
 
@@ -126,6 +132,8 @@ class Registering:
                     archive.add(path, arcname=str(path.relative_to(CHECKOUT)), recursive=False)
                 if archive.offset > LARGE_BYTES_MIN:
                     break
+        if large.stat().st_size < LARGE_BYTES_MIN:
+            raise RuntimeError(f"the installed packages make only {large.stat().st_size:,} bytes")
         return large
 
     def _verify(self, upload: Upload) -> None:
@@ -161,9 +169,7 @@ class Registering:
         return said
 
     def _run_ots(self, blob: Path, timestamp: Path) -> subprocess.CompletedProcess[str]:
-        command = [str(OTS), "--no-cache", "--btc-regtest", "--bitcoin-node", self._node, "verify", "-f"]
-        command += [str(blob), str(timestamp)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return run_ots(self._node, "-f", str(blob), str(timestamp))
 
     def _refuse_flipped(self) -> None:
         upload = self.uploads[0]

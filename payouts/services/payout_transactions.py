@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from chain.errors import NodeRejectedError, TransactionAlreadyKnownError
+from chain.follower import find_tip
 from chain.keys import address_to_script
 from chain.networks import get_network
 from chain.node import NodeClient
@@ -27,6 +28,7 @@ from chain.transactions import (
 from payouts.errors import PayoutBatchNotFoundError, PayoutBatchStateError
 from payouts.models import PayoutBatch, WalletCoin
 from payouts.selectors.coins import select_coins
+from payouts.services.following import CONSUMER
 from payouts.services.payouts import lock_batch
 from payouts.services.wallet_keys import CHANGE_BRANCH, DEPOSIT_BRANCH, derive_key, derive_script
 
@@ -43,7 +45,10 @@ def sign_payout_batch(*, batch_id: UUID, node: NodeClient, now: datetime) -> Pay
     NodeUnavailableError if the node does not answer.
     """
     rate = _estimate_fee_rate(node)
-    lock_time = node.get_block_count()
+    # The followed height, not what the node claims: a batch is signed once, and one locked to a height that the chain
+    # does not have would never be mined.
+    tip = find_tip(CONSUMER)
+    lock_time = 0 if tip is None else tip.height
     network = get_network(settings.CADASTRE_NETWORK)
     with transaction.atomic(durable=True):
         batch = lock_batch(batch_id)

@@ -68,14 +68,11 @@ SCRIPT_TRIGGERS = MakeAppendOnly(
 
 
 def name_the_network(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Give the registry's cursor the name of its network, waiting anchors their height, and registers their script."""
+    """Give the registry's cursor the name of its network, and registers the script that founded them."""
     registers = list(apps.get_model("registry", "Register").objects.all())
     network = registers[0].network if len(registers) == 1 else settings.CADASTRE_NETWORK
     followed = apps.get_model("chain", "FollowedBlock").objects
     followed.filter(consumer="registry").update(consumer=f"registry:{network}")
-    tip = followed.filter(consumer=f"registry:{network}").order_by("-height").first()
-    if tip is not None:
-        apps.get_model("registry", "Anchor").objects.filter(height=None).update(waiting_from_height=tip.height)
     apps.get_model("registry", "AnchorScript").objects.bulk_create(
         apps.get_model("registry", "AnchorScript")(
             id=database.keys.make_key(),
@@ -148,9 +145,10 @@ class Migration(migrations.Migration):
             model_name="anchor",
             name="waiting_from_height",
             field=models.PositiveIntegerField(
-                default=0,
+                null=True,
                 help_text=(
-                    "The last followed block when it was signed or came out of its block; its deadline counts."
+                    "The last followed block when the present version was first offered, or again after its block left: "
+                    "the deadline counts from there."
                 ),
             ),
         ),

@@ -1,5 +1,5 @@
 from registry.models.anchors import Anchor, AnchorCoin, AnchorScript, AnchorTransaction, Batch, Register
-from registry.models.records import Record
+from registry.models.records import Record, Submission
 from registry.models.rights import Claim, ClaimEvent, Member, RightsHolder, SplitLine, SplitPolicy, Work
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "RightsHolder",
     "SplitLine",
     "SplitPolicy",
+    "Submission",
     "Work",
 ]

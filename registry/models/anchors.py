@@ -126,7 +126,11 @@ class Anchor(models.Model):
     height = models.PositiveIntegerField(null=True)
     block_hash = models.CharField(max_length=64, blank=True)
     waiting_from_height = models.PositiveIntegerField(
-        default=0, help_text="The last followed block when it was signed or came out of its block; its deadline counts."
+        null=True,
+        help_text=(
+            "The last followed block when the present version was first offered, or again after its block left: "
+            "the deadline counts from there."
+        ),
     )
     changed_at = models.DateTimeField()
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
-from chain.follower import find_tip
 from chain.node import NodeClient
 from chain.transactions import transaction_id, virtual_size
 from database.transactions import require_transaction
@@ -17,7 +16,6 @@ from registry.errors import AnchorCapError, AnchorRaceError
 from registry.models import Anchor, AnchorCoin, AnchorTransaction, Batch, Register
 from registry.rules.fees import Paid, fee_at
 from registry.selectors.funds import get_continuation, get_spent_today, list_outpoints
-from registry.selectors.registers import get_consumer
 from registry.services.anchor_drafts import Draft, Rivals, draft_anchor, plan_anchor
 
 
@@ -122,23 +120,21 @@ def _sign_version(draft: Draft, *, anchor: Anchor, previous: AnchorTransaction |
 
 
 def _lock(anchor: Anchor, *, previous: AnchorTransaction | None) -> None:
-    """Serialise signing by the register's row, and check that the parent is still the one that was read: a step."""
+    """Serialise signing by the register's row, and check that what was read before the node was asked holds: a step.
+
+    Raises AnchorRaceError if the anchor has another version by now or is in a block, or its parent has another version.
+    """
     require_transaction()
     Register.objects.select_for_update().get(id=anchor.batch.register_id)
-    if find_parent_version(anchor.batch) != previous:
+    waits = Anchor.objects.filter(id=anchor.id, current=anchor.current, height=None).exists()
+    if not waits or find_parent_version(anchor.batch) != previous:
         raise AnchorRaceError
 
 
 def _move(anchor: Anchor, *, version: AnchorTransaction, now: datetime) -> None:
     """Make a version the one that counts, unless another worker has or the anchor was mined: a step."""
-    tip = find_tip(get_consumer())
     waiting = Anchor.objects.filter(id=anchor.id, current=anchor.current, height=None)
-    moved = waiting.update(
-        current=version,
-        state=Anchor.State.SIGNED,
-        waiting_from_height=0 if tip is None else tip.height,
-        changed_at=now,
-    )
+    moved = waiting.update(current=version, state=Anchor.State.SIGNED, waiting_from_height=None, changed_at=now)
     if not moved:
         raise AnchorRaceError
 

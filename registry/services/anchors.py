@@ -82,9 +82,7 @@ def sign_anchor(*, batch: Batch, node: NodeClient, now: datetime) -> Anchor:
         if find_batch_to_anchor(register) != batch or find_parent_version(batch) != previous:
             raise AnchorRaceError
         check_cap(fee_sat=draft.fee_sat, now=now)
-        anchor = Anchor.objects.create(
-            batch=batch, state=Anchor.State.SIGNED, waiting_from_height=_get_height(), changed_at=now
-        )
+        anchor = Anchor.objects.create(batch=batch, state=Anchor.State.SIGNED, changed_at=now)
         anchor.current = store_version(draft, anchor=anchor, now=now)
         anchor.save(update_fields=["current"])
     return anchor
@@ -107,13 +105,19 @@ def _sign_due(*, register: Register, refused: set[UUID], node: NodeClient, now: 
         if anchor.id in refused and sign_refused_anchor(anchor=anchor, node=node, now=now):
             return True
     if rooted:
-        is_overdue = _get_height() - rooted[-1].waiting_from_height >= settings.CADASTRE_ANCHOR_DEADLINE_BLOCKS
-        return is_overdue and replace_anchor(anchor=rooted[-1], node=node, now=now)
+        return _is_overdue(rooted[-1]) and replace_anchor(anchor=rooted[-1], node=node, now=now)
     batch = find_batch_to_anchor(register)
     if batch is None:
         return False
     sign_anchor(batch=batch, node=node, now=now)
     return True
+
+
+def _is_overdue(anchor: Anchor) -> bool:
+    """Return whether an anchor has waited for as many followed blocks as the operator allows."""
+    if anchor.waiting_from_height is None:
+        return False
+    return _get_height() - anchor.waiting_from_height >= settings.CADASTRE_ANCHOR_DEADLINE_BLOCKS
 
 
 def _note_scripts(*, register: Register, now: datetime) -> None:
@@ -153,6 +157,10 @@ def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, now: datetime)
         except TransactionRejectedError as error:
             refused.add(anchor.id)
             _report_refusal(anchor=anchor, error=error, node=node)
+        if anchor.waiting_from_height is None:
+            with transaction.atomic(durable=True):
+                offered = Anchor.objects.filter(id=anchor.id, current=anchor.current, waiting_from_height=None)
+                offered.update(waiting_from_height=_get_height())
     return sent, refused
 
 

@@ -33,8 +33,8 @@ def apply_event(*, event: BlockEvent, now: datetime) -> None:
             state=Anchor.State.BROADCAST,
             height=None,
             block_hash="",
-            # The deadline counts anew: it waits as if it had just been sent.
-            waiting_from_height=max(0, event.height - 1),
+            # The deadline counts anew, from when the reorganisation is over and the anchor is offered again.
+            waiting_from_height=None,
             changed_at=now,
         )
         # What is left may have too few blocks on top of it to be called final.

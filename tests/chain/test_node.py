@@ -6,10 +6,12 @@ import json
 import threading
 
 import pytest
+from bitcoin.core import CoreRegTestParams
 from pytest_django.fixtures import Settings
 
 from chain.errors import (
     NodeAuthenticationError,
+    NodeInconsistentError,
     NodeProtocolError,
     NodeRejectedError,
     NodeUnavailableError,
@@ -17,12 +19,15 @@ from chain.errors import (
     TransactionMissingInputsError,
     TransactionRejectedError,
 )
+from chain.networks import REGTEST
 from chain.node import NodeClient, get_node
-from chain.node_results import read_sat
+from chain.node_results import MempoolEntry, read_sat
+from chain.transactions import parse_block
 from chain.transports import HttpTransport
 from tests.nodes import DevnodeProcess
 
 HASH = "11" * 32
+GENESIS_HEADER: str = CoreRegTestParams.GENESIS_BLOCK.serialize()[:80].hex()
 
 
 class ScriptedTransport:
@@ -219,3 +224,72 @@ def test_the_settings_name_node_and_transport(settings: Settings, shared_devnode
     info = get_node().get_blockchain_info()
     assert info.chain == "regtest"
     assert get_node() is get_node()
+
+
+@pytest.mark.parametrize("nested", [b"[" * 100_000, b'{"id": 1, "error": null, "result": ' + b"[" * 100_000])
+def test_an_answer_that_is_nested_too_deeply_is_a_protocol_error(nested: bytes):
+    with pytest.raises(NodeProtocolError, match="not answered with JSON"):
+        client_answering(nested).get_block_count()
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "21000001", "-1e400000", "1" * 5_000])
+def test_an_amount_that_cannot_be_is_a_protocol_error(number: str):
+    body = b'{"result": {"feerate": %s}, "error": null, "id": 1}' % number.encode()
+    with pytest.raises(NodeProtocolError):
+        client_answering(body).estimate_smart_fee(6)
+
+
+def test_a_reply_longer_than_any_is_a_protocol_error(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("chain.transports.REPLY_BYTES_MAX", 20)
+    with scripted_server() as (_, url), pytest.raises(NodeProtocolError, match="longer than 20 bytes"):
+        NodeClient(url).get_block_count()
+
+
+def test_a_transaction_that_was_not_asked_for_is_refused(shared_devnode: DevnodeProcess):
+    coinbase = parse_block(shared_devnode.client.get_block(REGTEST.genesis_hash)).transactions[0]
+    answer = result(coinbase.raw.hex())
+    assert client_answering(answer).get_raw_transaction(coinbase.txid) == coinbase.raw
+    with pytest.raises(NodeInconsistentError, match=coinbase.txid):
+        client_answering(answer).get_raw_transaction(HASH)
+
+
+@pytest.mark.parametrize("answer", ["00", GENESIS_HEADER + "00", GENESIS_HEADER[:-2]])
+def test_a_header_has_80_bytes(answer: str):
+    with pytest.raises(NodeProtocolError, match="where a header belongs"):
+        client_answering(result(answer)).get_raw_header(REGTEST.genesis_hash)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "is_none"),
+    [
+        (refusal(-32601, "Method not found"), True),
+        (refusal(-1, "Command unimplemented"), True),
+        (refusal(-1, "something else"), False),
+    ],
+)
+def test_an_estimate_that_the_node_cannot_make_is_none(lacking: dict[str, object], is_none: bool):
+    if is_none:
+        assert client_answering(lacking).estimate_smart_fee(6) is None
+    else:
+        with pytest.raises(NodeRejectedError):
+            client_answering(lacking).estimate_smart_fee(6)
+
+
+def test_a_mempool_entry_is_looked_for_in_the_whole_mempool_where_the_call_is_lacking():
+    lacking = refusal(-1, "Command unimplemented")
+    listed = (
+        b'{"result": {"%s": {"vsize": 110, "fee": 0.00001, "depends": []}}, "error": null, "id": 2}' % HASH.encode()
+    )
+    assert client_answering(lacking, listed).get_mempool_entry(HASH) == MempoolEntry(110, 1_000, ())
+    assert client_answering(lacking, listed).get_mempool_entry("22" * 32) is None
+    with pytest.raises(NodeProtocolError, match="getrawmempool"):
+        client_answering(lacking, result([HASH])).get_mempool_entry(HASH)
+    with pytest.raises(NodeRejectedError):
+        client_answering(refusal(-1, "something else")).get_mempool_entry(HASH)
+
+
+def test_a_refusal_without_a_word_about_being_allowed_has_a_reason():
+    refused = client_answering(result([{"reject-reason": "missing-inputs"}])).test_mempool_accept(b"")
+    assert (refused.is_allowed, refused.reject_reason) == (False, "missing-inputs")
+    with pytest.raises(NodeProtocolError):
+        client_answering(result([{}])).test_mempool_accept(b"")

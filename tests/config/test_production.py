@@ -67,6 +67,8 @@ def test_production_does_not_start_without(name: str, tmp_path: Path):
     [
         ("CADASTRE_NETWORK", "dogecoin", "config.E002"),
         ("CADASTRE_ANCHOR_KEY", "cNotAKey", "config.E003"),
+        ("CADASTRE_ANCHOR_NEXT_KEY", "cNotAKey", "config.E009"),
+        ("CADASTRE_ANCHOR_NEXT_KEY", COMPLETE["CADASTRE_ANCHOR_KEY"], "config.E011"),
         ("CADASTRE_PAYOUT_XPUB", PAYOUT.to_xprv(), "config.E004"),
         ("CADASTRE_PAYOUT_XPRV", PAYOUT.xpub, "config.E005"),
         ("CADASTRE_PAYOUT_XPUB", Account.from_seed(bytes(32), REGTEST).xpub, "config.E004"),
@@ -80,3 +82,12 @@ def test_settings_that_would_lose_something_are_refused(name: str, value: str, i
 
     assert identifier in done.stderr
     assert name == "CADASTRE_NETWORK" or "KEY" not in name or value not in done.stderr, "a secret was shown"
+
+
+def test_a_next_anchor_key_needs_a_present_one(tmp_path: Path):
+    following = generate_key().to_wif(MAIN)
+    environment = {**COMPLETE, "CADASTRE_VAR_DIR": str(tmp_path), "CADASTRE_ANCHOR_NEXT_KEY": following}
+
+    assert check(environment).returncode == 0
+    del environment["CADASTRE_ANCHOR_KEY"]
+    assert "config.E010" in check(environment).stderr

@@ -25,6 +25,7 @@ def main(name: str) -> int:
             CADASTRE_SEAL_CHUNK="2",
             # The fewest that show each state, for every block is tried at each of its points.
             CADASTRE_CONFIRMATIONS_FINAL="2",
+            CADASTRE_ANCHOR_DEADLINE_BLOCKS="2",
             CADASTRE_DEPOSIT_CONFIRMATIONS="2",
             CADASTRE_PAYOUT_THRESHOLD_SAT="1000",
             DJANGO_SETTINGS_MODULE="config.settings",
@@ -34,7 +35,7 @@ def main(name: str) -> int:
         from django.conf import settings
 
         from chain.networks import REGTEST
-        from tests.faults import scenarios
+        from tests.faults import anchor_scenarios, scenarios
         from tests.faults.drive import drive
         from tests.nodes import DevnodeProcess
 
@@ -45,7 +46,7 @@ def main(name: str) -> int:
         node.start()
         settings.CADASTRE_NODE_URL = node.url
         node.stop()
-        points = drive(scenarios.SCENARIOS[name], database_file, node)
+        points = drive({**scenarios.SCENARIOS, **anchor_scenarios.SCENARIOS}[name], database_file, node)
     print(f"{name}: killed at each of {points} points, and every restart held")
     return 0
 

@@ -12,7 +12,13 @@ SECONDS_MAX = 1_500
 
 @pytest.mark.slow
 @pytest.mark.own_engine
-@pytest.mark.parametrize("scenario", ["payouts", "anchoring", "deposits", "settlement", "sealing"])
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        *("payouts", "anchoring", "deposits", "settlement", "sealing", "submitting"),
+        *("replacing", "toppingup", "regrowing", "succeeding"),
+    ],
+)
 def test_every_restart_holds(scenario: str):
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults", scenario],

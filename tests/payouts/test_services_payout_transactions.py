@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -35,7 +36,7 @@ from payouts.services.payouts import make_payout_batch
 from payouts.services.settlement import settle_windows
 from payouts.services.windows import close_window
 from tests.factories.payouts import NOW, WALLET, make_batch, make_coin, make_holder, make_link, make_user, start_shares
-from tests.nodes import DevnodeProcess, MiningWallet
+from tests.nodes import DevnodeProcess, MiningWallet, copy_chain, running_devnode
 
 Kind = LedgerAccount.Kind
 State = PayoutBatch.State
@@ -191,6 +192,35 @@ def test_a_batch_that_the_node_lost_is_sent_again_as_the_same_bytes(market: Mark
     PayoutBatch.objects.filter(id=batch.id).update(state=State.BROADCAST)
     assert send(market, batch).state == State.BROADCAST
     assert market.node.get_raw_transaction(str(signed.txid)) == bytes(signed.raw or b"")
+
+
+class BoastingNode(NodeClient):
+    """A node that claims to be far ahead."""
+
+    def get_block_count(self) -> int:
+        return 900_000
+
+
+def test_a_node_that_claims_another_height_does_not_lock_the_payout(
+    market: Market, batch: PayoutBatch, devnode: DevnodeProcess
+):
+    signed = sign_payout_batch(batch_id=batch.id, node=BoastingNode(devnode.url), now=NOW)
+    assert parse_transaction(bytes(signed.raw or b"")).lock_time == market.node.get_block_count()
+
+
+def test_a_swapped_node_with_an_empty_mempool_gets_the_payout_again(market: Market, batch: PayoutBatch, tmp_path: Path):
+    """Pass: a second node, fed the same blocks, undoes nothing, gets the same bytes, mines them, and pays once."""
+    signed = sign(market, batch)
+    send(market, batch)
+    with running_devnode(tmp_path / "second") as second:
+        copy_chain(market.node, second.client)
+        assert follow_chain(node=second.client, now=NOW) == 0
+        assert second.client.get_mempool_entry(str(signed.txid)) is None
+        assert advance_payouts(node=second.client, now=NOW) == 1
+        assert second.client.get_raw_transaction(str(signed.txid)) == bytes(signed.raw or b"")
+        Market(second.client, MiningWallet(second.client)).mine(3)
+    batch.refresh_from_db()
+    assert (batch.state, batch.times_paid) == (State.PAID, 1)
 
 
 def test_a_payout_whose_block_leaves_is_undone_and_paid_again(

@@ -60,3 +60,9 @@ def found(db: None, settings: Settings) -> Callable[[DevnodeProcess], FoundedReg
 def founded(shared_devnode: DevnodeProcess, found: Callable[[DevnodeProcess], FoundedRegister]) -> FoundedRegister:
     """A register on the node that all tests share."""
     return found(shared_devnode)
+
+
+@pytest.fixture
+def own(devnode: DevnodeProcess, found: Callable[[DevnodeProcess], FoundedRegister]) -> FoundedRegister:
+    """A register on a node of the test's own, whose chain it may fork."""
+    return found(devnode)

@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from pytest_django.fixtures import Settings
 
-from registry.models import Batch, Record, SplitPolicy
+from registry.models import AnchorCoin, AnchorScript, Batch, Record, Register, SplitPolicy
 from registry.services.batches import open_batch
 from tests.factories.registry import make_anchor, make_claim, make_document_record, make_record, make_sealed_batch
 from tests.factories.users import NOW, make_user
@@ -18,7 +18,19 @@ pytestmark = pytest.mark.django_db
 def rows() -> None:
     """One row in every table."""
     make_claim(make_user("alice"), record=make_record(make_user("bob")))
-    make_anchor(batch=make_sealed_batch())
+    anchor = make_anchor(batch=make_sealed_batch())
+    register = anchor.batch.register
+    AnchorScript.objects.create(register=register, script=register.first_script, added_at=NOW)
+    AnchorCoin.objects.create(
+        network=register.network,
+        txid="22" * 32,
+        vout=0,
+        value_sat=1,
+        script=register.first_script,
+        is_coinbase=False,
+        height=1,
+        block_hash="33" * 32,
+    )
 
 
 def refuse(statement: str) -> None:
@@ -31,9 +43,13 @@ def refuse(statement: str) -> None:
     ("table", "column"),
     [
         ("registry_register", "first_txid"),
+        ("registry_register", "succeeds_id"),
         ("registry_record", "leaf"),
         ("registry_record", "details"),
         ("registry_batch", "seq"),
+        ("registry_batch", "continues_id"),
+        ("registry_anchorcoin", "value_sat"),
+        ("registry_anchorscript", "script"),
         ("registry_anchortransaction", "raw"),
         ("registry_claimevent", "reason"),
         ("registry_splitpolicy", "valid_from"),
@@ -45,7 +61,9 @@ def test_refuses_update_and_delete(table: str, column: str):
     refuse(f"DELETE FROM {table}")
 
 
-@pytest.mark.parametrize("table", ["registry_record", "registry_batch", "registry_splitline"])
+@pytest.mark.parametrize(
+    "table", ["registry_register", "registry_record", "registry_batch", "registry_splitline", "registry_anchorcoin"]
+)
 def test_refuses_to_empty_or_replace(table: str):
     if connection.vendor == "postgresql":
         refuse(f"TRUNCATE {table} CASCADE")
@@ -183,3 +201,29 @@ def test_a_policy_may_begin_where_the_last_one_ends():
     SplitPolicy.objects.filter(id=policy.id).update(valid_to=end)
 
     assert SplitPolicy.objects.create(work=policy.work, version=9, valid_from=end, created_at=NOW).valid_to is None
+
+
+def test_registers_of_one_network_succeed_each_other_in_one_line():
+    fields = {"network": "regtest", "first_vout": 0, "first_value_sat": 1, "first_script": b"", "founded_at": NOW}
+    first = Register.objects.get()
+
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Register.objects.create(first_txid="44" * 32, **fields)
+    Register.objects.create(first_txid="44" * 32, succeeds=first, **fields)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Register.objects.create(first_txid="55" * 32, succeeds=first, **fields)
+
+
+def test_places_are_counted_by_batch_and_given_once():
+    record = Record.objects.exclude(batch=None).get(index=0)
+    waiting = make_document_record(now=NOW)
+
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Record.objects.filter(id=waiting.id).update(batch=record.batch, index=0)
+    Record.objects.filter(id=waiting.id).update(batch=record.batch, index=99)
+
+
+def test_a_coin_is_spent_in_a_block_or_not_at_all():
+    with pytest.raises(DatabaseError), transaction.atomic():
+        AnchorCoin.objects.update(spent_txid="44" * 32)
+    AnchorCoin.objects.update(spent_txid="44" * 32, spent_block_hash="55" * 32)

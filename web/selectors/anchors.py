@@ -67,7 +67,7 @@ class VersionView:
 class AnchorPage:
     """One anchor with all its versions, between the anchors before and after it. `asked_txid` may be any version's.
 
-    `deadline_height` is the block by which it must be in one, unless it is.
+    `deadline_height` is the block by which it must be in one, unless it is; None before that is known.
     """
 
     anchor: Anchor
@@ -77,7 +77,7 @@ class AnchorPage:
     before: Anchor | None
     after: Anchor | None
     first_outpoint: str
-    deadline_height: int
+    deadline_height: int | None
     picture: Drawing
     checks: WayChecks
 
@@ -141,7 +141,9 @@ def get_anchor_page(txid: str) -> AnchorPage:
         before=before,
         after=after,
         first_outpoint=first_outpoint,
-        deadline_height=anchor.waiting_from_height + settings.CADASTRE_ANCHOR_DEADLINE_BLOCKS,
+        deadline_height=None
+        if anchor.waiting_from_height is None
+        else anchor.waiting_from_height + settings.CADASTRE_ANCHOR_DEADLINE_BLOCKS,
         picture=draw_anchor(
             link=_make_link(anchor),
             before=_make_link(before) if before else None,

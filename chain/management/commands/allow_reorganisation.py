@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from chain.errors import ChainError
-from chain.forks import describe_fork
+from chain.forks import REORGANISATION_BLOCKS_MAX, describe_fork
 from chain.node import get_node
 from chain.reorganisations import allow_reorganisation, find_reorganisation, list_consumers
 
@@ -34,6 +34,8 @@ class Command(BaseCommand):
                     self.stdout.write(f"{consumer} is on the node's chain.")
                     continue
                 self.stdout.write(f"{describe_fork(fork)}.")
+                if fork.last is not None and fork.depth > REORGANISATION_BLOCKS_MAX:
+                    self.stdout.write(f"To allow it: --fork {fork.last.height}:{fork.last.hash}")
                 if options["fork"]:
                     allow_reorganisation(
                         node=get_node(),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registry', '0004_registers_and_coins'),
+        ('registry', '0005_submissions'),
     ]
 
     operations = [
