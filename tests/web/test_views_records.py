@@ -5,12 +5,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from registry.models import Anchor, Record, SplitPolicy
 from registry.proof.__main__ import main as verify
 from registry.services.batches import open_batch
+from registry.trees import SUBTREE_LEAVES
 from tests.factories.registry import (
     make_anchor,
     make_document_record,
@@ -361,3 +364,37 @@ def test_status_of_an_empty_server_says_that_nothing_is_founded(client: Client):
 @pytest.mark.parametrize("address", ["/", "/records/", "/search", "/status", "/docs/"])
 def test_pages_are_only_read(client: Client, address: str):
     assert client.post(address).status_code == 405
+
+
+def test_a_records_and_a_batchs_page_take_the_same_number_of_queries_however_large_the_batch(
+    client: Client, bob: User, django_assert_num_queries: DjangoAssertNumQueries
+):
+    small = make_record(bob)
+    make_anchor()
+    with CaptureQueriesContext(connection) as of_record:
+        client.get(f"/records/{small.id}/")
+    with CaptureQueriesContext(connection) as of_batch:
+        client.get("/batches/0/")
+    for _ in range(60):
+        make_document_record()
+    large = make_record(bob, content=b"another")
+    make_anchor()
+
+    with django_assert_num_queries(len(of_record)):
+        assert "The root of 61 leaves" in read_text(client.get(f"/records/{large.id}/"))
+    with django_assert_num_queries(len(of_batch)):
+        assert "61 leaves under one Merkle root" in read_text(client.get("/batches/1/"))
+    assert max(len(of_record), len(of_batch)) <= 12
+
+
+def test_no_page_reads_more_leaves_than_one_subtree_has(client: Client):
+    """The rows that a page reads are bounded whatever the batch holds: no query without a limit but the subtree's."""
+    record = make_document_record()
+    make_anchor()
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get(f"/records/{record.id}/")
+
+    of_leaves = [query["sql"] for query in captured if 'SELECT "registry_record"."leaf"' in query["sql"]]
+    assert len(of_leaves) == 1
+    assert f'"index" < {SUBTREE_LEAVES}' in of_leaves[0]
