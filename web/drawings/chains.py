@@ -17,6 +17,7 @@ VERSIONS_DRAWN_MAX = 3
 VERSION_WIDTH, VERSION_HEIGHT, VERSION_STEP = 104, 66, 116
 
 TONES = {"FINAL": "link-final", "MINED": "link-mined"}
+WAITING_WORDS = {"SIGNED": "signed", "BROADCAST": "sent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def draw_chain(links: Sequence[Link], *, has_more: bool) -> Drawing:
     x, y = cells[0]
     _draw_cell(sheet, x, y, tone="link-origin", lines=("first", "output") if from_start else ("batch", _before(links)))
     for link, (x, y) in zip(links, cells[1:], strict=False):
-        below = link.state if link.height is None else f"{link.height:,}"
+        below = WAITING_WORDS.get(link.state, "") if link.height is None else f"{link.height:,}"
         _draw_cell(sheet, x, y, tone=TONES.get(link.state, "link-waiting"), lines=(f"{link.seq:,}", below))
     if has_more:
         (x, y), (next_x, next_y) = cells[-2], cells[-1]

@@ -159,15 +159,15 @@ def _judge_waiting(oldest_unanchored_seconds: int, waiting: Sequence[Waiting]) -
     if oldest_unanchored_seconds > limit:
         yield Reason(
             "unanchored",
-            f"The oldest record that is in no block has waited {oldest_unanchored_seconds} seconds; "
-            f"the limit is {limit}.",
+            f"The oldest record that is in no block has waited {oldest_unanchored_seconds:,} seconds; "
+            f"the limit is {limit:,}.",
         )
     for queue in waiting:
         if queue.oldest_seconds > limit and not queue.is_for_people:
             yield Reason(
                 "waiting",
-                f"Of {queue.count} {queue.what}, the oldest has waited {queue.oldest_seconds} seconds; "
-                f"the limit is {limit}.",
+                f"The oldest of the {queue.what} ({queue.count:,}) has waited {queue.oldest_seconds:,} seconds; "
+                f"the limit is {limit:,}.",
             )
 
 
@@ -180,8 +180,8 @@ def _judge_followers(followers: Sequence[FollowerFacts]) -> Iterator[Reason]:
         elif follower.idle_seconds > limit:
             yield Reason(
                 "chain-not-followed",
-                f"The {follower.name} has not followed the chain for {follower.idle_seconds} seconds; "
-                f"the limit is {limit}{because}.",
+                f"The {follower.name} has not followed the chain for {follower.idle_seconds:,} seconds; "
+                f"the limit is {limit:,}{because}.",
             )
 
 
@@ -190,6 +190,6 @@ def _judge_funds(funds: FundsFacts | None) -> Iterator[Reason]:
     if funds is not None and funds.anchors_affordable < needed:
         yield Reason(
             "funds-low",
-            f"The anchors have {funds.funds.funds_sat} sat left, enough for {funds.anchors_affordable} at "
-            f"{funds.anchor_cost_sat} sat each; the limit is {needed}.",
+            f"The anchors have {funds.funds.funds_sat:,} sat left, enough for {funds.anchors_affordable:,} at "
+            f"{funds.anchor_cost_sat:,} sat each; the limit is {needed:,}.",
         )

@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from tests.web.drawings.readers import count_tone, find_words_outside, read_words
-from web.drawings.chains import COLUMNS, Link, VersionLink, draw_anchor, draw_chain
+from web.drawings.chains import COLUMNS, LINK_WIDTH, Link, VersionLink, draw_anchor, draw_chain
+from web.drawings.sheets import CHARACTER_WIDTH
 
 TXID = "ab" * 32
 
@@ -23,7 +24,7 @@ def make_version(number: int, *, is_current: bool = False) -> VersionLink:
 def test_the_chain_starts_at_the_first_output():
     drawing = draw_chain(make_links(3), has_more=False)
 
-    assert read_words(drawing) == ["first", "output", "0", "900,000", "1", "900,001", "2", "BROADCAST"]
+    assert read_words(drawing) == ["first", "output", "0", "900,000", "1", "900,001", "2", "sent"]
     assert count_tone(drawing, "link-final") == 2
     assert count_tone(drawing, "link-waiting") == 1
     assert drawing.description.startswith("The register's first output; then batch 0, FINAL in block 900,000;")
@@ -56,6 +57,13 @@ def test_neighbours_stay_beside_each_other_where_a_row_turns():
 @pytest.mark.parametrize("count", [1, 4, 5, 24])
 def test_nothing_sticks_out_of_the_sheet(count: int):
     assert find_words_outside(draw_chain(make_links(count, start=123_456), has_more=True)) == []
+
+
+def test_words_fit_into_their_links():
+    drawing = draw_chain(make_links(24, start=9_999_970), has_more=True)
+
+    words = [shape.text for shape in drawing.shapes if shape.kind == "text"]
+    assert max(len(word) for word in words) * CHARACTER_WIDTH <= LINK_WIDTH + CHARACTER_WIDTH
 
 
 def test_an_anchor_stands_between_what_it_spends_and_what_spends_it():
