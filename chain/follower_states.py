@@ -21,7 +21,8 @@ def note_progress(*, consumer: str, now: datetime) -> None:
     is_due = ~Q(problem="") | Q(followed_at=None) | Q(followed_at__lte=now - PROGRESS_INTERVAL)
     if not is_new and (state.problem or state.followed_at is None or state.followed_at <= now - PROGRESS_INTERVAL):
         due = FollowerState.objects.filter(is_due, id=state.id)
-        due.update(followed_at=now, failing_since=None, problem="", detail="", needs_operator=False)
+        with transaction.atomic(durable=True):
+            due.update(followed_at=now, failing_since=None, problem="", detail="", needs_operator=False)
         if state.problem:
             logger.warning("%s follows the chain again", consumer)
 

@@ -37,6 +37,11 @@ class Fork:
     oldest_height: int
 
     @property
+    def name(self) -> str:
+        """The last block that both chains have as HEIGHT:HASH, empty if none is known."""
+        return "" if self.last is None else f"{self.last.height}:{self.last.hash}"
+
+    @property
     def first_height(self) -> int:
         """The height of the lowest followed block that is off the node's chain."""
         return self.oldest_height if self.last is None else self.last.height + 1

@@ -1,7 +1,7 @@
 """What consumers ask about the chain that they have followed."""
 
 from chain.errors import BlockNotFollowedError
-from chain.models import FollowedBlock, FollowerState
+from chain.models import FollowedBlock
 
 
 def get_block_hash_at(consumer: str, height: int) -> str:
@@ -13,8 +13,3 @@ def get_block_hash_at(consumer: str, height: int) -> str:
     if found is None:
         raise BlockNotFollowedError(f"{consumer} has not followed a block at {height}")
     return found
-
-
-def list_follower_problems() -> list[FollowerState]:
-    """Return the state of every consumer that something keeps from following the chain."""
-    return list(FollowerState.objects.exclude(problem="").order_by("consumer"))

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from chain.errors import NodeUnavailableError
+from chain.errors import ChainError, NodeUnavailableError
 from chain.node import get_node
 from payouts.errors import InsufficientCoinsError, WalletKeyMissingError
 from payouts.services.following import follow_chain
@@ -33,6 +33,11 @@ def follow_chain_task() -> None:
         follow_chain(node=get_node(), now=timezone.now())
     except WalletKeyMissingError as error:
         logger.warning("Deposits are not followed: %s", error)
+    except ChainError as error:
+        if not error.needs_operator:
+            raise
+        # It is noted for the health check, and trying again at once is of no use.
+        logger.warning("Payouts do not follow the chain: %s", error)
 
 
 @shared_task(name="payouts.close_windows", acks_late=True, ignore_result=True)

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from chain.errors import NodeUnavailableError
+from chain.errors import ChainError, NodeUnavailableError
 from chain.node import get_node
 from registry.errors import AnchorKeyMissingError, AnchorWaitsError, BatchStateError, RegisterMissingError
 from registry.services import anchors, batches, following, records
@@ -62,4 +62,10 @@ def send_anchors_task() -> None:
 )
 def follow_chain_task() -> None:
     """Apply new blocks to the anchors."""
-    following.follow_chain(node=get_node(), now=timezone.now())
+    try:
+        following.follow_chain(node=get_node(), now=timezone.now())
+    except ChainError as error:
+        if not error.needs_operator:
+            raise
+        # It is noted for the health check, and trying again at once is of no use.
+        logger.warning("The registry does not follow the chain: %s", error)

@@ -11,7 +11,7 @@ from chain import follower
 from chain.errors import NodeUnavailableError, ReorganisationMissingError, ReorganisationTooDeepError
 from chain.follower import find_tip
 from chain.follower_states import note_problem, note_progress
-from chain.models import AllowedReorganisation, FollowerState
+from chain.models import AllowedReorganisation, FollowedBlock, FollowerState
 from chain.node import NodeClient
 from chain.reorganisations import allow_reorganisation, find_reorganisation, list_consumers
 from tests.chain.doubles import GENESIS, NodeDouble, extend, fork, hash_of, serving
@@ -61,9 +61,22 @@ def test_the_command_shows_and_allows_the_fork_of_every_consumer(consumers: None
 
 @pytest.mark.parametrize("named", ["11:" + hash_of(CHAIN[11]), "10:" + "00" * 32, "ten:" + hash_of(CHAIN[10]), "10"])
 def test_the_command_refuses_a_fork_that_the_node_does_not_show(consumers: None, settings: Settings, named: str):
-    with pytest.raises(CommandError, match=r"does not leave|HEIGHT:HASH"):
+    with pytest.raises(CommandError, match=r"leaves no followed chain there|must look like"):
         run(settings, NodeDouble(DEEP), "--fork", named)
     assert not AllowedReorganisation.objects.exists()
+
+
+def test_a_fork_is_allowed_for_those_that_are_at_it(consumers: None, settings: Settings):
+    FollowedBlock.objects.create(consumer="elsewhere", height=5, hash="ab" * 32, previous_hash="cd" * 32)
+    shown = run(settings, NodeDouble(DEEP), "--fork", FORK)
+    assert "elsewhere has followed" in shown
+    assert "none of the last 1 blocks" in shown
+    assert "Allowed for 2" in shown
+
+
+def test_only_the_fork_that_was_shown_can_be_allowed(consumers: None):
+    with serving(NodeDouble(DEEP)) as node, pytest.raises(ReorganisationMissingError, match="does not leave"):
+        allow_reorganisation(node=node, consumer="registry", fork_height=11, fork_hash=hash_of(CHAIN[11]), now=NOW)
 
 
 def test_what_is_not_too_deep_need_not_be_allowed(consumers: None):

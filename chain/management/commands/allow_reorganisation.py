@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from chain.errors import ChainError
-from chain.forks import REORGANISATION_BLOCKS_MAX, describe_fork
+from chain.forks import REORGANISATION_BLOCKS_MAX, Fork, describe_fork
 from chain.node import get_node
 from chain.reorganisations import allow_reorganisation, find_reorganisation, list_consumers
 
@@ -30,22 +30,29 @@ class Command(BaseCommand):
         try:
             for consumer in list_consumers():
                 fork = find_reorganisation(node=get_node(), consumer=consumer)
-                if fork is None:
-                    self.stdout.write(f"{consumer} is on the node's chain.")
+                self._show(consumer, fork)
+                if fork is None or fork.name != options["fork"]:
                     continue
-                self.stdout.write(f"{describe_fork(fork)}.")
-                if fork.last is not None and fork.depth > REORGANISATION_BLOCKS_MAX:
-                    self.stdout.write(f"To allow it: --fork {fork.last.height}:{fork.last.hash}")
-                if options["fork"]:
-                    allow_reorganisation(
-                        node=get_node(),
-                        consumer=consumer,
-                        fork_height=int(fork_height),
-                        fork_hash=fork_hash,
-                        now=timezone.now(),
-                    )
-                    allowed += 1
+                allow_reorganisation(
+                    node=get_node(),
+                    consumer=consumer,
+                    fork_height=int(fork_height),
+                    fork_hash=fork_hash,
+                    now=timezone.now(),
+                )
+                allowed += 1
         except ChainError as error:
             raise CommandError(str(error)) from error
-        if options["fork"]:
+        if options["fork"] and not allowed:
+            raise CommandError("the node's chain leaves no followed chain there; nothing was allowed")
+        if allowed:
             self.stdout.write(f"Allowed for {allowed}: the next look at the chain undoes these blocks.")
+
+    def _show(self, consumer: str, fork: Fork | None) -> None:
+        """Print where a consumer stands, and how to allow what is too deep."""
+        if fork is None:
+            self.stdout.write(f"{consumer} is on the node's chain.")
+            return
+        self.stdout.write(f"{describe_fork(fork)}.")
+        if fork.last is not None and fork.depth > REORGANISATION_BLOCKS_MAX:
+            self.stdout.write(f"To allow it: --fork {fork.name}")
