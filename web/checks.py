@@ -15,6 +15,9 @@ from registry.proof.merkle import path_sides
 from registry.proof.readers import SIZE_PREFIX_MIN
 from registry.proof.transactions import ANCHOR_MARKER, parse_transaction, read_anchor
 
+VALUE_BYTES = 8
+"""An output's value in satoshi, as a transaction has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -138,8 +141,10 @@ def check_transaction(raw: bytes) -> CheckGroup:
     """
     anchor, transaction = read_anchor(raw), parse_transaction(raw)
     continuation = transaction.outputs[0]
-    second_bytes = 8 + 1 + len(ANCHOR_MARKER)
-    first_bytes = 8 + (1 if len(continuation.script) < SIZE_PREFIX_MIN else 3) + len(continuation.script)
+    # An output is its value, its script's length, and its script; a long script's length takes three bytes.
+    second_bytes = VALUE_BYTES + 1 + len(ANCHOR_MARKER)
+    length_bytes = 1 if len(continuation.script) < SIZE_PREFIX_MIN else 3
+    first_bytes = VALUE_BYTES + length_bytes + len(continuation.script)
     inputs_end = len(anchor.head) - second_bytes - first_bytes - 1
     first_end = inputs_end + 1 + first_bytes
     spent = transaction.outpoints[0]

@@ -107,9 +107,9 @@ def test_a_register_whose_chain_was_never_followed_fails_after_its_time(settings
 
 def test_it_fails_once_the_chain_has_not_been_followed_for_too_long():
     make_register(now=ago(100_000))
-    follow(followed_at=ago(800))
+    follow(followed_at=ago(1_700))
     assert read_reasons() == []
-    FollowerState.objects.update(followed_at=ago(1_000))
+    FollowerState.objects.update(followed_at=ago(1_900))
 
     assert read_reasons() == ["chain-not-followed"]
 
@@ -117,11 +117,11 @@ def test_it_fails_once_the_chain_has_not_been_followed_for_too_long():
 def test_it_says_what_keeps_the_chain_from_being_followed_and_not_where_the_node_is():
     make_register()
     problem, detail = "NodeUnavailableError", "http://10.0.0.7 is silent"
-    follow(followed_at=ago(1_000), failing_since=ago(990), problem=problem, detail=detail)
+    follow(followed_at=ago(1_900), failing_since=ago(990), problem=problem, detail=detail)
 
     answer = Client().get(URL)
 
-    assert "limit is 900: NodeUnavailableError" in answer.json()["reasons"][0]["detail"]
+    assert "limit is 1,800: NodeUnavailableError" in answer.json()["reasons"][0]["detail"]
     assert answer.json()["followers"][0]["problem"] == "NodeUnavailableError"
     assert "10.0.0.7" not in answer.content.decode()
 
