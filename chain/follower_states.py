@@ -4,7 +4,6 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
 
 from chain.errors import ChainError
 from chain.models import FollowerState
@@ -17,14 +16,14 @@ logger = logging.getLogger(__name__)
 
 def note_progress(*, consumer: str, now: datetime) -> None:
     """Note that a consumer has followed the chain, and that its problem is over if it had one."""
-    state, is_new = FollowerState.objects.get_or_create(consumer=consumer, defaults={"followed_at": now})
-    is_due = ~Q(problem="") | Q(followed_at=None) | Q(followed_at__lte=now - PROGRESS_INTERVAL)
-    if not is_new and (state.problem or state.followed_at is None or state.followed_at <= now - PROGRESS_INTERVAL):
-        due = FollowerState.objects.filter(is_due, id=state.id)
-        with transaction.atomic(durable=True):
-            due.update(followed_at=now, failing_since=None, problem="", detail="", needs_operator=False)
-        if state.problem:
-            logger.warning("%s follows the chain again", consumer)
+    state = FollowerState.objects.filter(consumer=consumer).first()
+    if state is not None and not _is_due(state, now=now):
+        return
+    well = {"followed_at": now, "failing_since": None, "problem": "", "detail": "", "needs_operator": False}
+    with transaction.atomic(durable=True):
+        FollowerState.objects.update_or_create(consumer=consumer, defaults=well)
+    if state is not None and state.problem:
+        logger.warning("%s follows the chain again", consumer)
 
 
 def note_problem(*, consumer: str, error: ChainError, now: datetime) -> None:
@@ -38,3 +37,9 @@ def note_problem(*, consumer: str, error: ChainError, now: datetime) -> None:
         state.save()
     if is_news and error.needs_operator:
         logger.error("%s cannot follow the chain: %s", consumer, error)
+
+
+def _is_due(state: FollowerState, *, now: datetime) -> bool:
+    """Tell whether progress is news."""
+    is_old = state.followed_at is None or state.followed_at <= now - PROGRESS_INTERVAL
+    return bool(state.problem) or is_old

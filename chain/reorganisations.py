@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.db import transaction
+
 from chain.errors import ReorganisationMissingError
 from chain.follower import find_tip
 from chain.forks import REORGANISATION_BLOCKS_MAX, Fork, find_fork
@@ -39,7 +41,7 @@ def allow_reorganisation(
         )
     if fork.depth <= REORGANISATION_BLOCKS_MAX:
         raise ReorganisationMissingError(f"{fork.depth} blocks of {consumer} are undone without a decision")
-    allowed, _ = AllowedReorganisation.objects.update_or_create(
-        consumer=consumer, defaults={"fork_height": fork_height, "fork_hash": fork_hash, "allowed_at": now}
-    )
+    decision = {"fork_height": fork_height, "fork_hash": fork_hash, "allowed_at": now}
+    with transaction.atomic(durable=True):
+        allowed, _ = AllowedReorganisation.objects.update_or_create(consumer=consumer, defaults=decision)
     return allowed

@@ -1,15 +1,19 @@
 """What many records were registered by at once."""
 
+from importlib import import_module
+
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
 import database.keys
-from database.append_only import MakeAppendOnly
+from database.append_only import MakeAppendOnly, RemoveTriggers
+
+RECORD_TRIGGERS = import_module("registry.migrations.0004_registers_and_coins").RECORD_TRIGGERS
 
 
 class Migration(migrations.Migration):
-    """Add submissions, which are append-only."""
+    """Add submissions, which are append-only, and leave records the indexes that are asked."""
 
     dependencies = [
         ("registry", "0004_registers_and_coins"),
@@ -17,6 +21,38 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        *(RemoveTriggers(triggers) for triggers in RECORD_TRIGGERS),
+        migrations.AlterModelOptions(name="record", options={"ordering": ["-id"]}),
+        migrations.RemoveIndex(model_name="record", name="registry_record_newest"),
+        migrations.AlterField(
+            model_name="record",
+            name="uploader",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="records",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AlterField(
+            model_name="record",
+            name="work",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="records",
+                to="registry.work",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("work__isnull", False)), fields=["work"], name="registry_record_of_work"
+            ),
+        ),
+        *RECORD_TRIGGERS,
         migrations.CreateModel(
             name="Submission",
             fields=[

@@ -1,16 +1,19 @@
 """The keys whose outputs the anchors spend: the present one and, while they move, the next one."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from chain.keys import Key
 from chain.networks import get_network
 from registry.errors import AnchorKeyMissingError
 from registry.models import AnchorScript, Register
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,14 @@ def get_anchor_keys() -> AnchorKeys:
 def note_anchor_scripts(*, register: Register, keys: AnchorKeys, now: datetime) -> None:
     """Make the keys' scripts known to the workers that follow the chain and may have no key themselves."""
     known = {bytes(script) for script in register.scripts.values_list("script", flat=True)}
-    new = [script for script in keys.by_script if script not in known]
-    if new:
-        with transaction.atomic(durable=True):
-            AnchorScript.objects.bulk_create(
-                [AnchorScript(register=register, script=script, added_at=now) for script in new], ignore_conflicts=True
-            )
+    for script in keys.by_script:
+        if script in known:
+            continue
+        try:
+            with transaction.atomic(durable=True):
+                AnchorScript.objects.create(register=register, script=script, added_at=now)
+        except IntegrityError:
+            logger.info("another worker noted the anchor script %s", script.hex())
 
 
 def list_watched_scripts() -> set[bytes]:

@@ -40,7 +40,8 @@ def send_anchors(*, node: NodeClient, now: datetime) -> int:
     """Send what is signed, sign what is due, and send that; return how many transactions were sent.
 
     1. Send: the stored bytes go to the node, again after a crash and again when the node forgot them.
-    2. Sign: one transaction is built, then stored in one database transaction.
+    2. Sign: one transaction is built, then stored in one database transaction. Nothing is signed while the node has
+       blocks that were not followed yet: one of them may have the anchor, or undo its parent.
     3. Send again, what was signed.
 
     Raises AnchorKeyMissingError if something is due and this machine has no key, an AnchorWaitsError if the key, the
@@ -49,13 +50,18 @@ def send_anchors(*, node: NodeClient, now: datetime) -> int:
     register = find_register()
     if register is None:
         return 0
-    sent, refused = _send_waiting(_list_unmined(None), node=node, now=now)
+    height = node.get_block_count()
+    sent, refused = _send_waiting(_list_unmined(None), node=node, height=height, now=now)
+    if _get_height() < height:
+        return sent
     try:
         is_signed = _sign_due(register=register, refused=refused, node=node, now=now)
     except AnchorRaceError:
         logger.info("another worker is anchoring in %s", register)
         return sent
-    return sent + _send_waiting(_list_unmined(register), node=node, now=now)[0] if is_signed else sent
+    if is_signed:
+        sent += _send_waiting(_list_unmined(register), node=node, height=height, now=now)[0]
+    return sent
 
 
 def find_batch_to_anchor(register: Register) -> Batch | None:
@@ -143,8 +149,10 @@ def _get_height() -> int:
     return 0 if tip is None else tip.height
 
 
-def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, now: datetime) -> tuple[int, set[UUID]]:
+def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, height: int, now: datetime) -> tuple[int, set[UUID]]:
     """Send these anchors unless the node has them; return how many were sent, and which the node refuses.
+
+    The deadline of one that is offered for the first time counts from the node's height.
 
     An anchor that spends an output which can no longer be mined is left out: it must be signed anew first.
     """
@@ -160,7 +168,7 @@ def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, now: datetime)
         if anchor.waiting_from_height is None:
             with transaction.atomic(durable=True):
                 offered = Anchor.objects.filter(id=anchor.id, current=anchor.current, waiting_from_height=None)
-                offered.update(waiting_from_height=_get_height())
+                offered.update(waiting_from_height=height)
     return sent, refused
 
 

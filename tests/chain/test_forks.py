@@ -2,7 +2,7 @@
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import transaction
+from django.db import connection, transaction
 from pytest_django.fixtures import Settings
 
 from chain.errors import (
@@ -114,6 +114,7 @@ def test_a_fork_that_another_worker_undoes_meanwhile_ends_the_look(book: Book):
     def overtake(_: str) -> None:
         if double.calls["getblockhash"] == 3:
             FollowedBlock.objects.filter(height__gt=10).delete()
+            connection.close()  # the node's thread has one of its own
 
     double.before = overtake
     with serving(double) as node:

@@ -293,3 +293,9 @@ def test_a_refusal_without_a_word_about_being_allowed_has_a_reason():
     assert (refused.is_allowed, refused.reject_reason) == (False, "missing-inputs")
     with pytest.raises(NodeProtocolError):
         client_answering(result([{}])).test_mempool_accept(b"")
+
+
+@pytest.mark.parametrize("url", ["http://u:p@127.0.0.1:1", "https://u:p@127.0.0.1:1"])
+def test_a_port_that_nobody_listens_on_means_unavailable(url: str):
+    with pytest.raises(NodeUnavailableError, match="refused"):
+        NodeClient(url, timeout_s=5).get_block_count()

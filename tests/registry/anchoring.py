@@ -8,8 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from chain.keys import Key
-from chain.node import HttpTransport, NodeClient
+from chain.node import NodeClient
 from chain.transactions import Coin, Transaction, parse_block, parse_transaction
+from chain.transports import HttpTransport
 from registry.models import Anchor, AnchorTransaction, Batch, Record, Register
 from registry.proof.__main__ import main as run_verifier
 from registry.selectors.proofs import get_proof_document, iterate_anchors_file

@@ -4,7 +4,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from chain.errors import NodeUnavailableError
-from chain.keys import generate_key
+from chain.keys import Key
 from chain.networks import REGTEST
 from config.celery import app
 from registry import tasks
@@ -13,6 +13,7 @@ from registry.services.batches import seal_batch
 from tests.factories.registry import make_document_record
 from tests.registry.conftest import NOW, FoundedRegister
 
+OTHER_KEY = Key.from_secret(b"a key that no anchor pays.......")
 NAMES = {"registry.register_blobs", "registry.seal_batches", "registry.send_anchors", "registry.follow_chain"}
 
 
@@ -40,7 +41,7 @@ def test_every_sweep_may_run_twice(founded: FoundedRegister):
     ("name", "value", "message"),
     [
         ("CADASTRE_ANCHOR_DAILY_CAP_SAT", 1, "would exceed the cap"),
-        ("CADASTRE_ANCHOR_KEY", generate_key().to_wif(REGTEST), "is the key that the last anchor pays"),
+        ("CADASTRE_ANCHOR_KEY", OTHER_KEY.to_wif(REGTEST), "is the key that the last anchor pays"),
         ("CADASTRE_FEE_RATE_MIN_SAT_PER_KVB", 10**12, "the next one costs"),
         ("CADASTRE_ANCHOR_KEY", "", "no anchor key"),
     ],
