@@ -1,6 +1,7 @@
 """The pages in a real browser: hashing files, and nothing that sticks out of a phone."""
 
 import hashlib
+import io
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,20 @@ def test_a_large_file_is_hashed_in_pieces_and_looked_up(page: Browser, tmp_path:
     seen = page.run("return sessionStorage.getItem('seen')")
     assert "large.bin: 50 %" in seen or "large.bin: 4" in seen
     assert "Nothing in this register has" in page.run("return document.body.textContent")
+
+
+def test_a_length_of_more_than_32_bits_is_hashed_right(page: Browser, tmp_path: Path):
+    """From 512 MiB on, the length in bits takes the second word of the padding."""
+    path = tmp_path / "huge.bin"
+    with path.open("wb") as file:
+        file.truncate(2**29)
+        file.seek(0, io.SEEK_END)
+        file.write(b"end")
+
+    page.type("#file", str(path))
+
+    with path.open("rb") as file:
+        assert wait_for_search(page) == hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def test_a_dropped_file_leads_to_its_record(page: Browser):
