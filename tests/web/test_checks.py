@@ -6,9 +6,8 @@ import subprocess
 from itertools import pairwise
 
 import pytest
-from django.conf import settings
 
-from registry.models import Anchor, Record
+from registry.models import Anchor, AnchorTransaction, Record
 from registry.proof.errors import BatchPathError
 from tests.factories.registry import make_anchor, make_document_record, make_record
 from tests.factories.users import NOW
@@ -98,7 +97,8 @@ def test_the_parts_of_a_transaction_are_told_apart(record: Record):
         parts["output 1: value, script's length, OP_RETURN, push of 36 bytes, CDS1"].data
         == bytes(8) + b"\x26\x6a\x24CDS1"
     )
-    assert parts["lock time"].value == str(settings.CADASTRE_RECENT_BLOCK_DEPTH)
+    raw = bytes(AnchorTransaction.objects.get().raw)
+    assert parts["lock time"].value == str(int.from_bytes(raw[-4:], "little"))
 
 
 def test_a_batch_of_one_leaf_has_no_steps():
