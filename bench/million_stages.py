@@ -13,10 +13,10 @@ from django.utils import timezone
 from chain.networks import get_network
 from chain.node import get_node
 from registry.models import Anchor
+from registry.services.anchor_keys import get_anchor_keys
 from registry.services.anchors import send_anchors
 from registry.services.batches import seal_batch
 from registry.services.following import follow_chain
-from registry.services.founding import get_anchor_key
 from users.models import User
 from users.scopes import Scope
 from users.services.tokens import create_token
@@ -52,7 +52,7 @@ def anchor(argument: str) -> None:
     """Sign and send the anchor, mine so many blocks, and follow them."""
     node = get_node()
     require(send_anchors(node=node, now=timezone.now()) == 1, "no anchor was sent")
-    node.generate_to_address(int(argument), get_anchor_key().address(get_network(settings.CADASTRE_NETWORK)))
+    node.generate_to_address(int(argument), get_anchor_keys().payee.address(get_network(settings.CADASTRE_NETWORK)))
     follow_chain(node=node, now=timezone.now())
     require(Anchor.objects.get().state == Anchor.State.FINAL, "the anchor is not final")
 
