@@ -14,6 +14,7 @@ POLICY = {
         "img-src": [SELF, "data:"],
         "script-src": [SELF],
         "style-src": [SELF],
+        "worker-src": [SELF],
     },
 }
 

@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from config.content_security import loosen_for_swagger
 from config.problem_pages import list_problem_types
+from web.api.metrics import MetricsView
 from web.views.documents import show_problem
 
 api_urlpatterns: list[URLPattern | URLResolver] = [
@@ -25,6 +26,7 @@ urlpatterns = [
         loosen_for_swagger(SpectacularSwaggerSplitView.as_view(url_name="api-schema")),
         name="api-docs",
     ),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("problems/<slug:slug>", show_problem, {"problems": list_problem_types()}, name="problem"),
     path("", include("web.urls")),
 ]

@@ -4,9 +4,13 @@ TEST_DATABASE_URL names a PostgreSQL server. Without it a cluster is made below 
 installed (as root, Debian's package is installed where it is missing) and removed afterwards. TEST_POSTGRES=require
 makes its absence a failure, TEST_POSTGRES=skip leaves it out. btcd, on which the contract of Bitcoin nodes is tested,
 is built into var/tools/ once where Go is on the machine; TEST_BTCD=require and TEST_BTCD=skip do the same for it.
+
+The pages' tests in a browser take Debian's Chromium and chromedriver, installed as PostgreSQL is.
+TEST_CHROMIUM=require makes their absence a failure, TEST_CHROMIUM=skip leaves those tests out.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -34,6 +38,7 @@ COVERED_WHOLE = (
 
 def main(arguments: Sequence[str]) -> int:
     """Run both halves and return the first exit status that is not 0."""
+    install_browser()
     if not install_btcd():
         return 1
     print("== Tests on SQLite", flush=True)
@@ -88,6 +93,21 @@ def check_coverage() -> int:
     print("== Branch coverage of the verifier, the rules and the money", flush=True)
     command = [sys.executable, "-m", "coverage", "report", "--skip-covered", "--fail-under", "100"]
     return subprocess.run([*command, "--include", ",".join(COVERED_WHOLE)], cwd=CHECKOUT, check=False).returncode
+
+
+def install_browser() -> None:
+    """Install Debian's browser and its driver where they are missing and that is possible, as root.
+
+    The tests that need them say themselves that they were skipped, or fail where they are required.
+    """
+    has_both = shutil.which("chromium") and shutil.which("chromedriver")
+    can_install = os.geteuid() == 0 and shutil.which("apt-get")
+    if has_both or not can_install or os.environ.get("TEST_CHROMIUM") == "skip":
+        return
+    print("== Installing Chromium from Debian's packages", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium", "chromium-driver"]):
+        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
 
 
 if __name__ == "__main__":

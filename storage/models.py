@@ -20,6 +20,7 @@ class Blob(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["root"], name="storage_blob_root")]
         constraints = [amount_constraint(name="storage_blob_length_positive", field="length", minimum=1)]
 
     def __str__(self) -> str:

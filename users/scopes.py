@@ -12,6 +12,7 @@ class Scope(StrEnum):
     RECORDS_WRITE = "records:write"
     RIGHTS_WRITE = "rights:write"
     PAYOUTS_WRITE = "payouts:write"
+    METRICS_READ = "metrics:read"
 
 
 ALL_SCOPES = tuple(Scope)

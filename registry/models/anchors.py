@@ -77,6 +77,7 @@ class Batch(models.Model):
     class Meta:
         ordering = ["-seq"]
         verbose_name_plural = "batches"
+        indexes = [models.Index(fields=["root"], name="registry_batch_root")]
         constraints = [
             models.UniqueConstraint(fields=["register", "seq"], name="registry_batch_seq_once"),
             models.UniqueConstraint(fields=["register", "first_index"], name="registry_batch_first_index_once"),
@@ -135,6 +136,7 @@ class Anchor(models.Model):
 
     class Meta:
         ordering = ["-batch__seq"]
+        indexes = [models.Index(fields=["block_hash"], name="registry_anchor_block_hash")]
         constraints = [
             models.CheckConstraint(
                 name="registry_anchor_mined_in_a_block",

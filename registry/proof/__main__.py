@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
-from registry.proof import verifying
+from registry.proof import auditing, verifying
 from registry.proof.errors import ProofError, UsageError
 from registry.proof.reports import report_error
 from registry.proof.versions import VERSION
@@ -30,7 +30,7 @@ class Command(Protocol):
         """Do what the command does, and return the exit code."""
 
 
-COMMANDS: dict[str, Command] = {"verify": verifying}
+COMMANDS: dict[str, Command] = {"verify": verifying, "audit": auditing}
 
 
 class _Parser(argparse.ArgumentParser):

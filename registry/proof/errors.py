@@ -12,6 +12,12 @@ class ProofError(Exception):
 
     result: ClassVar[str] = "usage"
 
+    batch: int | None = None
+    """The batch at fault, where an audit of a register found the error."""
+
+    file: str | None = None
+    """The proof at fault, where an audit of many proofs found the error."""
+
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail or self.__doc__)
 
@@ -187,3 +193,25 @@ class RegistryMismatchError(InvalidProofError):
     """The anchors file is another registry's."""
 
     step = 10
+
+
+class ExportIncompleteError(InvalidProofError):
+    """The export lacks what its anchors name."""
+
+    step = 11
+
+
+class UnexpectedFileError(InvalidProofError):
+    """The export has a file among its batches that no anchor names."""
+
+    step = 11
+
+
+class RepeatedLeafError(InvalidProofError):
+    """A leaf stands twice in the register."""
+
+    step = 12
+
+
+class MalformedArchiveError(MalformedProofError):
+    """The archive is not a ZIP file that can be read."""

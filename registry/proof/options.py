@@ -41,12 +41,17 @@ def list_source_options(arguments: argparse.Namespace) -> list[str]:
     return [word for name, value in options for word in (f"--{name}", value)]
 
 
+def has_source(arguments: argparse.Namespace) -> bool:
+    """Say whether parsed arguments name a source."""
+    return any(getattr(arguments, name) for name, _, _ in _REPEATED)
+
+
 def make_sources(arguments: argparse.Namespace) -> AgreedHeaders:
     """Return the sources that parsed arguments name.
 
     Raises UsageError if there is none or an argument is wrong, a HeadersFileError if a headers file does not hold.
     """
-    if not any(getattr(arguments, name) for name, _, _ in _REPEATED):
+    if not has_source(arguments):
         raise UsageError("name a source of headers: --header, --headers, --node or --esplora")
     if not arguments.headers and (arguments.checkpoint is not None or arguments.network is not None):
         raise UsageError("--checkpoint and --network are about a headers file: give --headers")

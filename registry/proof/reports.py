@@ -31,10 +31,11 @@ def report_error(error: ProofError, *, is_json: bool, attestations: Sequence[Att
     step = error.step if isinstance(error, InvalidProofError) else None
     cause = type(error).__name__
     if is_json:
-        answer = {"result": error.result, "step": step, "cause": cause, "detail": str(error)}
+        answer = {"result": error.result, "step": step, "cause": cause, "detail": str(error)} | _list_places(error)
         print_text(json.dumps(answer | {"attestations": [asdict(claim) for claim in attestations]}, indent=1))
     else:
         place = "" if step is None else f" at step {step}"
+        place += "".join(f", {what} {name}" for what, name in _list_places(error).items())
         lines = [f"{error.result}{place}: {error} ({cause})", *map(_write_attestation, attestations)]
         print_text("\n".join(lines))
     return _EXITS[error.result]
@@ -43,6 +44,12 @@ def report_error(error: ProofError, *, is_json: bool, attestations: Sequence[Att
 def print_text(text: str) -> None:
     """Print to standard output."""
     sys.stdout.write(text + "\n")
+
+
+def _list_places(error: ProofError) -> dict[str, int | str]:
+    """Return which batch or which of many proofs is at fault, where an audit found it."""
+    places = {"batch": error.batch, "file": error.file}
+    return {what: name for what, name in places.items() if name is not None}
 
 
 def _list_lines(claims: Claims) -> list[str]:
@@ -57,7 +64,7 @@ def _list_lines(claims: Claims) -> list[str]:
     told = sum(source.told for source in claims.sources)
     if told < len(claims.sources):
         lines.append(f"  sources   only {told} of {len(claims.sources)} can tell")
-    return lines + [line for source in claims.sources for line in _list_source_lines(source)]
+    return lines + [line for source in claims.sources for line in list_source_lines(source)]
 
 
 def _list_record_lines(claims: Claims) -> list[str]:
@@ -89,7 +96,8 @@ def _write_attestation(claim: AttestationClaim) -> str:
     return f"  {claim.kind:9} {about}: {claim.result}{reason}"
 
 
-def _list_source_lines(source: SourceClaim) -> list[str]:
+def list_source_lines(source: SourceClaim) -> list[str]:
+    """Return what a source said of a block, and which chain its headers file holds."""
     said = "has this header" if source.told else f"cannot tell: {source.detail}"
     lines = [f"  source    {source.source}: {said}"]
     return lines if source.chain is None else [*lines, _write_chain(source.chain)]

@@ -93,6 +93,15 @@ def verify_canonical(
     Raises RegistryMismatchError if that is another registry's, AnchorChainError or another InvalidProofError,
     or UndecidedError if the file ends before the anchor.
     """
+    check_registry(registry, headers=headers, known_outpoint=known_outpoint)
+    check_chain(registry=registry, anchors=read_anchored_batches(anchors), target=document.anchored)
+
+
+def check_registry(registry: Registry, *, headers: HeaderSource, known_outpoint: bytes | None) -> None:
+    """Check that a registry is the one that the caller knows, if any, and of the network that the headers are of.
+
+    Raises RegistryMismatchError or AnchorChainError if it is not.
+    """
     if known_outpoint not in {None, registry.first_outpoint}:
         raise RegistryMismatchError
     try:
@@ -102,7 +111,6 @@ def verify_canonical(
         first_block_hash = registry.genesis_block_hash
     if first_block_hash != registry.genesis_block_hash:
         raise AnchorChainError("the registry belongs to another network")
-    check_chain(registry=registry, anchors=read_anchored_batches(anchors), target=document.anchored)
 
 
 def verify_timestamp(timestamp: Timestamp, *, digest: bytes, headers: HeaderSource, hash_name: str = "sha256") -> None:

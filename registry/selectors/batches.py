@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
+from django.conf import settings
+from django.db.models import F, Min
+
 from chain.networks import get_network
 from registry.models import Batch, Record, Register
 from registry.proof import commitments
-from registry.selectors.records import list_batch_records
-from registry.selectors.registers import find_register
+from registry.selectors.records import get_leaf_holder
 
 
 def get_batch_fields(batch: Batch) -> commitments.Batch:
@@ -29,12 +31,18 @@ def get_register_fields(register: Register) -> tuple[bytes, bytes]:
 
 
 def get_oldest_unanchored_at() -> datetime | None:
-    """Return when the oldest record without a mined anchor was registered, or None if every record has one."""
-    register = find_register()
-    unmined = Batch.objects.filter(register=register).exclude(anchor__height__isnull=False).order_by("seq").first()
-    # Places are given in the order of keys, which sort by time: the first record of a batch stands for its oldest.
-    oldest = [Record.objects.filter(batch=None).order_by("id")[:1]]
-    if unmined is not None:
-        oldest.append(list_batch_records(unmined)[:1])
-    moments = [moment for rows in oldest for moment in rows.values_list("registered_at", flat=True)]
-    return min(moments, default=None)
+    """Return when the oldest record without a mined anchor was registered, or None if every record has one.
+
+    All batches without one are looked at, also of a register that another succeeds: a reorganisation may undo several
+    anchors. Places are given in the order of keys, which sort by time, so that the first record of a batch stands for
+    its oldest, and the first that waits for all that wait.
+    """
+    network = Batch.objects.filter(register__network=settings.CADASTRE_NETWORK, continued_by=None)
+    unmined = network.exclude(anchor__height__isnull=False).select_related("continues").defer("subtree_roots")
+    holders = [get_leaf_holder(batch).id for batch in unmined]
+    in_batches = Record.objects.filter(batch__in=holders, index=F("batch__first_index"))
+    moments = [
+        Record.objects.filter(batch=None).order_by("id").values_list("registered_at", flat=True).first(),
+        in_batches.order_by().aggregate(oldest=Min("registered_at"))["oldest"] if holders else None,
+    ]
+    return min((moment for moment in moments if moment is not None), default=None)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from chain.errors import NodeUnavailableError
-from chain.keys import generate_key
+from chain.keys import Key
 from chain.models import FollowedBlock
 from chain.networks import REGTEST
 from config.celery import app
@@ -26,6 +26,7 @@ from tests.factories.users import make_user
 from tests.registry.conftest import NOW, FoundedRegister
 
 NAMES = {"registry.register_blobs", "registry.seal_batches", "registry.send_anchors", "registry.follow_chain"}
+OTHER_KEY = Key.from_secret(b"a key that no anchor pays.......")
 NODE_SWEEPS = (tasks.send_anchors_task, tasks.follow_chain_task)
 
 pytestmark = pytest.mark.django_db
@@ -212,7 +213,7 @@ def test_without_the_anchor_key_a_batch_waits_and_the_log_says_so(settings: Sett
     ("name", "value", "message"),
     [
         ("CADASTRE_ANCHOR_DAILY_CAP_SAT", 1, "would exceed the cap"),
-        ("CADASTRE_ANCHOR_KEY", generate_key().to_wif(REGTEST), "is the key that the last anchor pays"),
+        ("CADASTRE_ANCHOR_KEY", OTHER_KEY.to_wif(REGTEST), "is the key that the last anchor pays"),
         ("CADASTRE_FEE_RATE_MIN_SAT_PER_KVB", 10**12, "the next one costs"),
         ("CADASTRE_ANCHOR_KEY", "", "no anchor key"),
     ],

@@ -18,6 +18,7 @@ STRICT = {
     "form-action": "'self'",
     "frame-ancestors": "'none'",
     "base-uri": "'none'",
+    "worker-src": "'self'",
 }
 
 

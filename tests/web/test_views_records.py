@@ -5,12 +5,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from registry.models import Anchor, Record, SplitPolicy
 from registry.proof.__main__ import main as verify
 from registry.services.batches import open_batch
+from registry.trees import SUBTREE_LEAVES
 from tests.factories.registry import (
     make_anchor,
     make_document_record,
@@ -180,7 +183,7 @@ def test_an_anchored_record_shows_every_hash_of_its_way(client: Client, bob: Use
         bytes(anchor.current.block_header or b"").hex(),
     ):
         assert value in text
-    assert "Neighbour on the left" in text
+    assert "the root of 3 leaves, 2 steps above this one" in text.lower()
 
 
 def test_the_printed_command_verifies_the_downloaded_proof(
@@ -272,15 +275,40 @@ def test_search_leads_to_the_record_of_a_digest_leaf_or_id(client: Client, bob: 
     assert client.get("/search", {"q": bytes(record.leaf).hex()}).headers["Location"] == f"/records/{record.id}/"
 
 
-def test_search_leads_to_the_batch_of_a_transaction_block_root_or_commitment(client: Client):
+def test_search_leads_to_the_record_of_a_blobs_root(client: Client, bob: User):
+    record = make_record(bob)
+
+    answer = client.get("/search", {"q": bytes(record.root).hex()})
+
+    assert answer.headers["Location"] == f"/records/{record.id}/"
+
+
+def test_search_leads_to_the_batch_of_a_number_root_or_commitment(client: Client):
     make_document_record()
     make_document_record()
     anchor = make_anchor()
 
-    assert anchor.current is not None
-    hashes = [anchor.current.txid, anchor.block_hash, bytes(anchor.batch.root).hex()]
-    for text in (*hashes, bytes(anchor.batch.commitment).hex()):
+    root, commitment = bytes(anchor.batch.root).hex(), bytes(anchor.batch.commitment).hex()
+    grouped = " ".join(root[at : at + 8] for at in range(0, 64, 8))
+    for text in (root, grouped, commitment, "0", "batch 0", "#0"):
         assert client.get("/search", {"q": text}).headers["Location"] == "/batches/0/"
+
+
+def test_search_leads_to_the_anchor_of_a_transaction_output_or_block(client: Client):
+    anchor = make_anchor()
+
+    assert anchor.current is not None
+    txid = anchor.current.txid
+    for text in (txid, f"{txid}:0", anchor.block_hash):
+        assert client.get("/search", {"q": text}).headers["Location"] == f"/anchors/{txid}/"
+
+
+def test_search_leads_to_the_chain_of_the_first_outpoint(client: Client):
+    register = make_register()
+
+    answer = client.get("/search", {"q": f"{register.first_txid}:{register.first_vout}"})
+
+    assert answer.headers["Location"] == "/anchors/"
 
 
 def test_search_shows_all_that_it_found(client: Client):
@@ -298,7 +326,9 @@ def test_search_shows_all_that_it_found(client: Client):
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("00" * 32, "Nothing in this register has that digest"),
+        ("00" * 32, f"Nothing in this register has {'00' * 32}"),
+        ("7", "Nothing in this register has 7"),
+        ("9" * 19, "neither a hash"),
         ("<script>", "neither a hash"),
         ("ABC'; --", "neither a hash"),
         ("", "Look something up"),
@@ -334,3 +364,37 @@ def test_status_of_an_empty_server_says_that_nothing_is_founded(client: Client):
 @pytest.mark.parametrize("address", ["/", "/records/", "/search", "/status", "/docs/"])
 def test_pages_are_only_read(client: Client, address: str):
     assert client.post(address).status_code == 405
+
+
+def test_a_records_and_a_batchs_page_take_the_same_number_of_queries_however_large_the_batch(
+    client: Client, bob: User, django_assert_num_queries: DjangoAssertNumQueries
+):
+    small = make_record(bob)
+    make_anchor()
+    with CaptureQueriesContext(connection) as of_record:
+        client.get(f"/records/{small.id}/")
+    with CaptureQueriesContext(connection) as of_batch:
+        client.get("/batches/0/")
+    for _ in range(60):
+        make_document_record()
+    large = make_record(bob, content=b"another")
+    make_anchor()
+
+    with django_assert_num_queries(len(of_record)):
+        assert "The root of 61 leaves" in read_text(client.get(f"/records/{large.id}/"))
+    with django_assert_num_queries(len(of_batch)):
+        assert "61 leaves under one Merkle root" in read_text(client.get("/batches/1/"))
+    assert max(len(of_record), len(of_batch)) <= 12
+
+
+def test_no_page_reads_more_leaves_than_one_subtree_has(client: Client):
+    """The rows that a page reads are bounded whatever the batch holds: no query without a limit but the subtree's."""
+    record = make_document_record()
+    make_anchor()
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get(f"/records/{record.id}/")
+
+    of_leaves = [query["sql"] for query in captured if 'SELECT "registry_record"."leaf"' in query["sql"]]
+    assert len(of_leaves) == 1
+    assert f'"index" < {SUBTREE_LEAVES}' in of_leaves[0]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from users.models import ApiToken
+from users.models import ApiToken, User
 from users.scopes import Scope
 
 if TYPE_CHECKING:
@@ -35,6 +35,16 @@ class Authenticated(BasePermission):
     def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - the hook's signature is fixed
         """Allow a request that carries an accepted token."""
         return isinstance(request.auth, ApiToken)
+
+
+class Staff(BasePermission):
+    """Whoever's token is a staff user's. Anybody can sign up, and a token has the scopes that its user asks for."""
+
+    message = "Only staff may read this."
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - the hook's signature is fixed
+        """Allow a request whose user is staff."""
+        return isinstance(request.user, User) and request.user.is_staff
 
 
 def HasScope(name: str) -> type[BasePermission]:  # noqa: N802 - it stands where Django REST framework expects a class

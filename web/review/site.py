@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from web.selectors.facts import get_review_facts
+from web.selectors.health import get_health
 
 
 class ReviewSite(AdminSite):
@@ -19,6 +20,6 @@ class ReviewSite(AdminSite):
     index_template = "web/review/index.html"
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """Show what waits for a reviewer or for Bitcoin, above Django's list of tables."""
-        facts = get_review_facts(now=timezone.now())
-        return super().index(request, {**(extra_context or {}), "facts": facts})
+        """Show what is wrong, what waits, and what the anchors have left, above Django's list of tables."""
+        health = get_health(now=timezone.now())
+        return super().index(request, {**(extra_context or {}), "health": health, "network": settings.CADASTRE_NETWORK})

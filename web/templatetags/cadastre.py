@@ -4,8 +4,12 @@ import json
 from datetime import datetime
 
 from django import template
+from django.template import Context
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+from registry.models import Register
+from web.addresses import get_batch_address, get_chain_address, name_register
 
 register = template.Library()
 
@@ -77,3 +81,21 @@ def span(seconds: int) -> str:
         if seconds >= SPAN_UNITS * length:
             return f"{seconds // length} {unit}"
     return f"{seconds} {'second' if seconds == 1 else 'seconds'}"
+
+
+@register.simple_tag(takes_context=True)
+def batch_address(context: Context, of: Register, seq: int) -> str:
+    """Return the address of a batch's page."""
+    return get_batch_address(of, seq, active=context["active_register"])
+
+
+@register.simple_tag(takes_context=True)
+def chain_address(context: Context, of: Register, seq: int = 0) -> str:
+    """Return the address of a register's chain of anchors, from a batch's number on."""
+    return get_chain_address(of, seq, active=context["active_register"])
+
+
+@register.simple_tag(takes_context=True)
+def named_register(context: Context, of: Register) -> str:
+    """Return what the query of a page's own address ends with to stay with a register."""
+    return name_register(of, active=context["active_register"], separator="&")

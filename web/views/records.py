@@ -5,19 +5,23 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from registry.errors import RecordNotFoundError
-from web.pages import render_page
-from web.selectors.facts import get_register_facts, get_status
+from registry.errors import RecordNotFoundError, RegisterMissingError
+from registry.selectors.registers import find_register
+from web.addresses import get_batch_address, get_chain_address
+from web.pages import read_number, render_page
+from web.selectors.facts import get_register_facts
+from web.selectors.health import get_health
 from web.selectors.records import (
     BatchNotFoundError,
     get_batch_view,
     get_newest_records,
     get_record_view,
 )
-from web.selectors.search import search
+from web.selectors.search import Findings, search
 
 
 @require_safe
@@ -56,12 +60,9 @@ def show_record(request: HttpRequest, record_id: UUID) -> HttpResponse:
 @require_safe
 def show_batch(request: HttpRequest, seq: int) -> HttpResponse:
     """Show one batch, its anchor, and its records from the index `from` on."""
-    start = request.GET.get("from", "")
-    if start and not (start.isascii() and start.isdecimal() and len(start) < 19):  # noqa: PLR2004  below 2**63
-        raise Http404
     try:
-        view = get_batch_view(seq, from_index=int(start) if start else None)
-    except (BatchNotFoundError, OverflowError) as error:
+        view = get_batch_view(seq, outpoint=request.GET.get("register", ""), from_index=read_number(request, "from"))
+    except (BatchNotFoundError, RegisterMissingError, OverflowError) as error:
         raise Http404 from error
     return render_page(request, "web/batch.html", {"view": view})
 
@@ -71,14 +72,23 @@ def show_search(request: HttpRequest) -> HttpResponse:
     """Lead to what was searched for, or show all that was found."""
     text = request.GET.get("q", "")
     found = search(text)
-    if len(found.records) == 1 and not found.batches:
-        return redirect("record", record_id=found.records[0].record.id)
-    if len(found.batches) == 1 and not found.records:
-        return redirect("batch", seq=found.batches[0].seq)
+    if found.count == 1:
+        return redirect(_lead_to(found))
     return render_page(request, "web/search.html", {"text": text.strip(), "found": found})
 
 
 @require_safe
 def show_status(request: HttpRequest) -> HttpResponse:
-    """Show how long rows have waited for their sweeps."""
-    return render_page(request, "web/status.html", {"status": get_status(now=timezone.now())})
+    """Show whether the server is well, and how long rows have waited for their sweeps."""
+    return render_page(request, "web/status.html", {"health": get_health(now=timezone.now())})
+
+
+def _lead_to(found: Findings) -> str:
+    """Return the address of the one thing that was found."""
+    if found.records:
+        return reverse("record", args=[found.records[0].record.id])
+    if found.batches:
+        return get_batch_address(found.batches[0].register, found.batches[0].seq, active=find_register())
+    if found.anchors and found.anchors[0].current:
+        return reverse("anchor", args=[found.anchors[0].current.txid])
+    return get_chain_address(found.registers[0], active=find_register())

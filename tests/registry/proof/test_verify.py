@@ -53,7 +53,8 @@ def test_every_timestamp_gets_the_result_that_its_vector_names(name: str):
 
 
 def test_every_cause_that_can_be_written_down_has_a_vector():
-    expected = {load(kind, name)["expect"] for kind in ("proof", "anchors", "timestamp") for name in list_names(kind)}
+    kinds = ("proof", "anchors", "timestamp", "export")
+    expected = {load(kind, name)["expect"] for kind in kinds for name in list_names(kind)}
     causes = {
         name
         for name, cause in vars(errors).items()

@@ -1,0 +1,64 @@
+/* Looks a file up by its SHA-256, which a worker computes here: no byte of the file is sent anywhere. */
+"use strict";
+
+for (const box of document.querySelectorAll(".hash-file")) {
+  const form = document.getElementById(box.dataset.form);
+  const chooser = box.querySelector("input[type=file]");
+  const bar = box.querySelector("progress");
+  const words = box.querySelector("output");
+  const stop = box.querySelector("button");
+  let worker = null;
+
+  const end = (text) => {
+    if (worker) worker.terminate();
+    worker = null;
+    bar.hidden = true;
+    stop.hidden = true;
+    words.textContent = text;
+  };
+
+  const start = (file) => {
+    end("");
+    bar.hidden = false;
+    bar.value = 0;
+    stop.hidden = false;
+    words.textContent = `Hashing ${file.name} …`;
+    worker = new Worker(box.dataset.worker);
+    worker.addEventListener("error", () => end("This browser could not hash the file."));
+    worker.addEventListener("message", ({ data }) => {
+      if (data.error) {
+        end(`The file could not be read: ${data.error}`);
+      } else if (data.digest) {
+        end("Hashed; looking it up …");
+        form.elements.q.value = data.digest;
+        form.requestSubmit();
+      } else if (data.total) {
+        bar.value = data.hashed / data.total;
+        words.textContent = `Hashing ${file.name}: ${Math.floor(bar.value * 100)} %`;
+      }
+    });
+    worker.postMessage(file);
+  };
+
+  chooser.addEventListener("change", () => {
+    if (chooser.files.length) start(chooser.files[0]);
+  });
+  stop.addEventListener("click", () => {
+    chooser.value = "";
+    end("Stopped.");
+  });
+  // A file that is dropped beside the box would be opened by the browser instead.
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    box.classList.add("over");
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) box.classList.remove("over");
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    box.classList.remove("over");
+    if (event.dataTransfer.files.length) start(event.dataTransfer.files[0]);
+  });
+  box.hidden = false;
+}
