@@ -1,10 +1,10 @@
 """A PostgreSQL cluster of one's own, from installed programs, for the time of a test run or a measurement."""
 
-import logging
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +14,6 @@ INSTALLED = "/usr/lib/postgresql/*/bin/initdb"
 VERSION_MIN = 15
 SYSTEM_USER = "postgres"
 START_TRIES = 5
-
-logger = logging.getLogger(__name__)
 
 
 def find_programs() -> Path | None:
@@ -82,12 +80,12 @@ def start_server(pg_ctl: Sequence[str | Path], folder: Path) -> int:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port: int = probe.getsockname()[1]
-        # The cluster lives for one run, so it need not survive a power cut.
+        # The cluster lives for one run of the tests, so it need not survive a power cut.
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=100"
         started = subprocess.run([*pg_ctl, "-o", options, "start"], cwd="/", stdout=subprocess.DEVNULL, check=False)
         if started.returncode == 0:
             return port
-        logger.warning("PostgreSQL did not start on port %s; %s tries are left", port, tries_left)
+        sys.stderr.write(f"PostgreSQL did not start on port {port}; {tries_left} tries are left\n")
     raise SystemExit(f"PostgreSQL does not start:\n{(folder / 'log').read_text(encoding='utf-8')}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chain.keys import Account, generate_key
+from chain.keys import Account, Key
 from chain.networks import MAIN, REGTEST
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -22,7 +22,7 @@ COMPLETE = {
     "CADASTRE_REGISTRAR": "cadastre.example",
     "CADASTRE_BROKER_URL": "redis://127.0.0.1:6379/0",
     "CADASTRE_DATABASE_URL": "postgresql://cadastre@127.0.0.1/cadastre",
-    "CADASTRE_ANCHOR_KEY": generate_key().to_wif(MAIN),
+    "CADASTRE_ANCHOR_KEY": Key.from_secret(b"an anchor key of this test alone").to_wif(MAIN),
     "CADASTRE_PAYOUT_XPUB": PAYOUT.xpub,
 }
 REQUIRED = [
@@ -85,7 +85,7 @@ def test_settings_that_would_lose_something_are_refused(name: str, value: str, i
 
 
 def test_a_next_anchor_key_needs_a_present_one(tmp_path: Path):
-    following = generate_key().to_wif(MAIN)
+    following = Key.from_secret(b"the key that follows it in turn.").to_wif(MAIN)
     environment = {**COMPLETE, "CADASTRE_VAR_DIR": str(tmp_path), "CADASTRE_ANCHOR_NEXT_KEY": following}
 
     assert check(environment).returncode == 0

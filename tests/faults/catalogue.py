@@ -1,4 +1,4 @@
-"""Every scenario by its name, as `python -m tests.faults` takes it."""
+"""Every scenario of the fault tests, by its name on the command line."""
 
 from tests.faults import anchor_scenarios, scenarios
 

@@ -11,7 +11,6 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from chain.errors import NodeUnavailableError
-from chain.keys import Key
 from chain.models import FollowedBlock
 from chain.networks import REGTEST
 from config.celery import app
@@ -26,7 +25,6 @@ from tests.factories.users import make_user
 from tests.registry.conftest import NOW, FoundedRegister
 
 NAMES = {"registry.register_blobs", "registry.seal_batches", "registry.send_anchors", "registry.follow_chain"}
-OTHER_KEY = Key.from_secret(b"a key that no anchor pays.......")
 NODE_SWEEPS = (tasks.send_anchors_task, tasks.follow_chain_task)
 
 pytestmark = pytest.mark.django_db
@@ -207,39 +205,6 @@ def test_without_the_anchor_key_a_batch_waits_and_the_log_says_so(settings: Sett
 
     assert not Anchor.objects.exists()
     assert [line.name for line in caplog.records] == ["registry.tasks"]
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("CADASTRE_ANCHOR_DAILY_CAP_SAT", 1, "would exceed the cap"),
-        ("CADASTRE_ANCHOR_KEY", OTHER_KEY.to_wif(REGTEST), "is the key that the last anchor pays"),
-        ("CADASTRE_FEE_RATE_MIN_SAT_PER_KVB", 10**12, "the next one costs"),
-        ("CADASTRE_ANCHOR_KEY", "", "no anchor key"),
-    ],
-)
-def test_an_anchor_that_has_to_wait_is_said_and_ends_no_sweep(
-    founded: FoundedRegister,
-    settings: Settings,
-    caplog: pytest.LogCaptureFixture,
-    name: str,
-    value: str | int,
-    message: str,
-):
-    caplog.set_level("INFO")
-    make_document_record(now=NOW)
-    seal_batch(now=NOW)
-    settings.CADASTRE_FEE_RATE_MAX_SAT_PER_KVB = 10**12
-    kept = getattr(settings, name)
-    setattr(settings, name, value)
-
-    tasks.send_anchors_task()
-
-    assert message in caplog.text
-    assert not Anchor.objects.exists()
-    setattr(settings, name, kept)
-    tasks.send_anchors_task()
-    assert Anchor.objects.get().state == Anchor.State.BROADCAST
 
 
 @pytest.mark.parametrize(
