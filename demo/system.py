@@ -40,6 +40,7 @@ class System:
             },
         )
         self.wallet = Wallet(self.node, self._load_wallet_secret())
+        self.first_outpoint = ""
 
     def _load_wallet_secret(self) -> bytes:
         """Return the demo wallet's secret, the same for one data directory."""
@@ -76,7 +77,10 @@ class System:
         address = self.manage("show_anchor_address")
         self.node.call("generatetoaddress", 1, address)
         self.wallet.mine(FOUNDING_CONFIRMATIONS)
-        return self.manage("found_register")
+        founded = self.manage("found_register")
+        # It prints the network, the register's first outpoint as TXID:VOUT, and its value.
+        self.first_outpoint = founded.split()[0].partition(":")[2]
+        return founded
 
     def create_admin(self, name: str, password: str) -> None:
         """Make an administrator unless there is one of this name."""

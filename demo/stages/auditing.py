@@ -1,10 +1,15 @@
 """Stage D: an auditor checks all that was registered: uploads, rights events, settlement and statements alike."""
 
+import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from demo.people import Person
+from demo.processes import CHECKOUT
 from demo.report import Report
 from demo.stages.registering import FINAL_CONFIRMATIONS, Registering, run_ots
 from demo.system import System
@@ -22,16 +27,21 @@ class Auditing:
         self._folder = system.data / "audit"
         self._folder.mkdir(exist_ok=True)
         self._uploads = len(registering.uploads)
+        self._auditor = Person("carol", folder=system.data / "auditors", server_url=system.url)
 
     def run(self) -> None:
         """Go through the stage's steps."""
-        self._report.stage("D", "every record's proof, by the stock client")
+        self._report.stage("D", "every record's proof by the stock client, and the whole register offline")
         with self._report.step("The later records are sealed and anchored too"):
             records = self._await_final()
             kinds = sorted({record["kind"] for record in records})
             self._report.value("records", f"{len(records)} in state FINAL, of the kinds {', '.join(map(str, kinds))}")
         with self._report.step("`ots verify` accepts the .ots of every record"):
             self._verify_all(records)
+        with self._report.step("The register is exported, and `cadastre audit` verifies all of it offline"):
+            self._audit(len(records))
+        with self._report.step("One byte that is changed in the export is found, also by the verifier as one file"):
+            self._find_flipped()
 
     def _await_final(self) -> list[Any]:
         """Mine until every record is final. Raises RuntimeError if only uploads were registered."""
@@ -69,3 +79,33 @@ class Auditing:
         with urlopen(f"{self._system.url}/api/v1/records/{record_id}/proof.ots", timeout=60) as answer:
             path.write_bytes(answer.read())
         return path
+
+    def _audit(self, records: int) -> None:
+        """Export the register, and audit the folder without a server. Raises RuntimeError if anything is missing."""
+        self._report.value("manage.py", self._system.manage("export_register", str(self._export)))
+        said = self._auditor.cadastre("audit", str(self._export), "--registry", self._system.first_outpoint)
+        if (said["result"], said["records"]) != ("valid", records):
+            raise RuntimeError(f"the audit says {said}")
+        self._report.value(
+            "cadastre audit", f"valid: {said['records']} records, complete to anchor {said['batches'] - 1}"
+        )
+
+    def _find_flipped(self) -> None:
+        """Change the last byte of a batch's leaves. Raises RuntimeError if an auditor takes the folder for valid."""
+        changed = self._folder / "changed"
+        shutil.copytree(self._export, changed)
+        leaves = min((changed / "batches").iterdir())
+        data = leaves.read_bytes()
+        leaves.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        said = self._auditor.cadastre("audit", str(changed), expected=1)
+        self._report.value("cadastre audit", f"{said['result']} at step {said['step']}: {said['detail']}")
+        subprocess.run([sys.executable, "scripts/build_verifier.py"], cwd=CHECKOUT, capture_output=True, check=True)
+        command = [sys.executable, "-I", "dist/cadastre-verify.pyz", "audit", str(changed)]
+        alone = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        if alone.returncode != 1:
+            raise RuntimeError(f"the verifier as one file says:\n{alone.stdout}{alone.stderr}")
+        self._report.value("cadastre-verify.pyz", alone.stdout.strip().splitlines()[0])
+
+    @property
+    def _export(self) -> Path:
+        return self._folder / "register"

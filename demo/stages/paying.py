@@ -85,8 +85,8 @@ class Paying:
         self._report.value("balances", f"0 msat before the last confirmation, then {DEPOSIT_SAT * MSAT_PER_SAT:,} each")
 
     def _are_blocks_followed(self) -> bool:
-        status = self._system.get_status()
-        return bool(status["payouts_height"] == self._system.node.call("getblockcount"))
+        followers = {follower["name"]: follower["height"] for follower in self._system.get_status()["followers"]}
+        return bool(followers["payouts"] == self._system.node.call("getblockcount"))
 
     def _balances(self) -> set[int]:
         answers = [self._system.get("/api/v1/balance", token=reader.token) for reader in self._readers]
