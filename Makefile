@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The system's Python is asked once; later targets use the environment's own.
 .DEFAULT_GOAL := help
-.PHONY: help demo test run check format bench lock openapi
+.PHONY: help demo test run check format bench million lock openapi verifier
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -38,6 +38,12 @@ format: .venv/installed ## Format the code
 
 bench: .venv/installed ## Measure against peers, as ratios
 	@$(BIN)/python -m bench
+
+million: .venv/installed ## Register, seal, anchor, export and audit a million records; takes minutes
+	@$(BIN)/python -m bench.million
+
+verifier: ## Build dist/cadastre-verify.pyz, the verifier as one file
+	@$(PYTHON) scripts/build_verifier.py
 
 openapi: .venv/installed ## Write docs/reference/openapi.yaml anew
 	@$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/reference/openapi.yaml

@@ -168,6 +168,18 @@ class NodeClient:
         value = self._call("gettxout", txid, vout, include_mempool)
         return None if value is None else TxOut.from_json(value)
 
+    def get_raw_headers(self, first_height: int, count: int) -> list[bytes]:
+        """Return the 80 bytes of so many headers of the best chain, from a height on, by two requests.
+
+        A chain that changes meanwhile may give headers of two branches: the caller checks that they link.
+        Raises NodeRejectedError (-8, from btcd -1) if the chain is not that long, NodeInconsistentError if a header
+        is another block's.
+        """
+        heights = range(first_height, first_height + count)
+        hashes = [read_hash(value) for value in self._call_many("getblockhash", [[height] for height in heights])]
+        headers = self._call_many("getblockheader", [[block_hash, _IN_HEX] for block_hash in hashes])
+        return [read_header(value, block_hash) for value, block_hash in zip(headers, hashes, strict=True)]
+
     def send_raw_transaction(self, raw: bytes) -> str:
         """Give a signed transaction to the network and return its id. Never sent twice by itself.
 
@@ -283,6 +295,19 @@ class NodeClient:
             raise NodeProtocolError(f"{method} was answered without a result")
         return value["result"]
 
+    def _call_many(self, method: str, parameter_lists: list[list[Any]]) -> list[Any]:
+        """Make a call that changes nothing many times in one request, and return the results in their order."""
+        calls = {next(self._ids): parameters for parameters in parameter_lists}
+        requests = [
+            {"jsonrpc": "1.0", "id": call_id, "method": method, "params": parameters}
+            for call_id, parameters in calls.items()
+        ]
+        results = _read_batch(self._exchange(json.dumps(requests).encode(), is_repeatable=True))
+        if set(results) == set(calls):
+            return [results[call_id] for call_id in calls]
+        # A node that takes no batches, or refuses one of the calls, is asked call by call, and then says why.
+        return [self._call(method, *parameters) for parameters in parameter_lists]
+
     def _exchange(self, body: bytes, *, is_repeatable: bool) -> bytes:
         """Make the outside call."""
         return self._transport.exchange(body, is_repeatable=is_repeatable)
@@ -312,6 +337,21 @@ def _none_if_unknown(call: Callable[[], Result]) -> Result | None:
         if error.code == RPC_INVALID_ADDRESS_OR_KEY:
             return None
         raise
+
+
+def _read_batch(reply: bytes) -> dict[int, Any]:
+    """Return a batch's results by id, without what is no result, or empty if the reply is no batch's."""
+    try:
+        answers = json.loads(reply, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(answers, list):
+        return {}
+    return {
+        answer["id"]: answer["result"]
+        for answer in answers
+        if isinstance(answer, dict) and isinstance(answer.get("id"), int) and answer.get("result") is not None
+    }
 
 
 def _refuse_constant(text: str) -> object:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from chain.consumers import is_consumer_of_network
 from chain.errors import ReorganisationMissingError
 from chain.follower import find_tip
 from chain.forks import REORGANISATION_BLOCKS_MAX, Fork, find_fork
@@ -12,8 +13,9 @@ from chain.node import NodeClient
 
 
 def list_consumers() -> list[str]:
-    """Return the names of all that follow the chain."""
-    return list(FollowedBlock.objects.values_list("consumer", flat=True).distinct().order_by("consumer"))
+    """Return the names of all that follow the chain of the settings' network."""
+    names = FollowedBlock.objects.values_list("consumer", flat=True).distinct().order_by("consumer")
+    return [name for name in names if is_consumer_of_network(name)]
 
 
 def find_reorganisation(*, node: NodeClient, consumer: str) -> Fork | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from client import exits
-from client.commands import balance, deposit, get, info, key, login, proof, put, record, register, verify
+from client.commands import audit, balance, deposit, get, info, key, login, proof, put, record, register, verify
 from client.config import get_home
 from client.consoles import Console
 from client.errors import ClientError
@@ -34,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     "record": record,
     "proof": proof,
     "verify": verify,
+    "audit": audit,
     "balance": balance,
     "deposit": deposit,
 }
@@ -53,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     shared.add_argument("--server", metavar="URL", help="the server (default: the one signed in to last)")
     shared.add_argument("--json", action="store_true", help="print the result as one JSON document")
     shared.add_argument("--progress", action="store_true", help="show progress even without a terminal")
-    parser = _Parser(prog="cadastre", description="Encrypt, upload, pay for, fetch and verify files.")
+    parser = _Parser(prog="cadastre", description="Encrypt, upload, pay for, fetch, verify and audit files.")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     for name, module in COMMANDS.items():
         command = subparsers.add_parser(name, parents=[shared], help=module.HELP, description=module.HELP)

@@ -8,14 +8,22 @@ from tqdm import tqdm
 
 
 class Progress:
-    """Counts bytes towards a total; shown on a terminal or when it is asked for, and else silent."""
+    """Counts bytes, or another unit, towards a total; shown on a terminal or when it is asked for, and else silent."""
 
-    def __init__(self, label: str, total_bytes: int, *, is_forced: bool = False, is_silent: bool = False) -> None:
+    def __init__(
+        self,
+        label: str,
+        total_bytes: int | None,
+        *,
+        unit: str = "B",
+        is_forced: bool = False,
+        is_silent: bool = False,
+    ) -> None:
         is_shown = not is_silent and (is_forced or sys.stderr.isatty())
         self._bar: tqdm[NoReturn] | None = None
         if is_shown:
             self._bar = tqdm(
-                desc=label, total=total_bytes, unit="B", unit_scale=True, unit_divisor=1024, file=sys.stderr
+                desc=label, total=total_bytes, unit=unit, unit_scale=True, unit_divisor=1024, file=sys.stderr
             )
 
     def move_to(self, done_bytes: int) -> None:

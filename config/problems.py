@@ -144,6 +144,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     storage.UploadVersionError: Problem(412, "upload-version", "Wrong protocol version", headers=_show_tus_version),
     # Registry
     registry.RecordNotFoundError: Problem(404, "record-not-found", "No such record"),
+    registry.BatchNotFoundError: Problem(404, "batch-not-found", "No such batch"),
     registry.RecordNotReadyError: Problem(409, "record-not-ready", "Not registered yet", headers=_retry_soon),
     registry.ProofNotReadyError: Problem(409, "proof-not-ready", "No proof yet", headers=_retry_soon),
     registry.RegisterMissingError: Problem(404, "register-missing", "No register yet"),

@@ -18,7 +18,7 @@ class RecordNotReadyError(RegistryError):
 
 
 class ProofNotReadyError(RegistryError):
-    """The record's anchor is not in a block yet, so there is no proof."""
+    """The anchor is not in a block yet, so there is no proof."""
 
 
 class RegisterMissingError(RegistryError):
@@ -129,3 +129,31 @@ class ClaimExistsError(RegistryError):
 
 class ReviewerConflictError(RegistryError):
     """Nobody decides a claim on a work that they uploaded or have a claim on themselves."""
+
+
+class BatchNotFoundError(RegistryError):
+    """There is no such sealed batch."""
+
+
+class ExportDirectoryError(RegistryError):
+    """The folder holds the export of another register."""
+
+
+class ExportBusyError(RegistryError):
+    """Another process is writing this export."""
+
+
+class ExportConflictError(RegistryError):
+    """The chain and the register do not agree while blocks are being replaced: export again in a minute."""
+
+
+class ExportMismatchError(RegistryError):
+    """The stored records of a batch do not lead to its root: nothing of it was exported."""
+
+
+class HeadersFileError(RegistryError):
+    """The headers file cannot be extended: it is another chain's, or none."""
+
+
+class HeadersFileBusyError(HeadersFileError):
+    """Another process is writing this headers file."""

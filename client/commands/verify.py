@@ -23,6 +23,7 @@ from client.seals import check_seal
 from registry.proof.__main__ import main as run_verifier
 from registry.proof.documents import PROOF_BYTES_MAX, ProofDocument, read_document
 from registry.proof.errors import ProofError
+from registry.proof.options import add_source_options, list_source_options
 
 HELP = "Verify that a file existed before a Bitcoin block; with --link, that it is the link's content."
 
@@ -33,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths", nargs="+", metavar="[FILE] PROOF", help="the file, unless --digest is given; the proof"
     )
     parser.add_argument("--digest", metavar="HEX", help="the ciphertext's SHA-256, instead of the file")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--header", action="append", metavar="HEIGHT:HEX", help="a block header you trust; repeatable")
-    source.add_argument("--node", metavar="URL", help="a Bitcoin node you trust: http://USER:PASSWORD@HOST:PORT")
+    add_source_options(parser)
     parser.add_argument("--anchors", metavar="FILE", help="the registry's anchors file: proves the record canonical")
     parser.add_argument("--registry", metavar="TXID:VOUT", help="the registry's first outpoint: the file must be its")
     parser.add_argument(
@@ -88,11 +87,13 @@ def _list_options(run: Run, *, paths: list[str], digest: str | None) -> list[str
     """Return the standalone verifier's own command line."""
     arguments = run.arguments
     options = ["verify", *paths]
-    for name, value in (("--digest", digest), ("--node", arguments.node), ("--anchors", arguments.anchors)):
+    for name, value in (
+        ("--digest", digest),
+        ("--anchors", arguments.anchors),
+        ("--registry", arguments.registry),
+    ):
         options += [name, value] if value is not None else []
-    options += ["--registry", arguments.registry] if arguments.registry is not None else []
-    for header in arguments.header or []:
-        options += ["--header", header]
+    options += list_source_options(arguments)
     return options + (["--json"] if run.console.is_json else [])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from registry.models import Claim, Record, RightsHolder, SplitPolicy, Work
+from registry.models import Anchor, Claim, Record, RightsHolder, SplitPolicy, Work
 from registry.selectors.records import find_anchor, find_place, get_state
 from registry.selectors.terms import TermsLine, list_lines
 from users.api.fields import DigestField, Hex32Field, MoneySerializer, StrictIntegerField
@@ -93,15 +93,19 @@ class RecordOutput(serializers.Serializer[Any]):
     @extend_schema_field(AnchorOutput(allow_null=True))
     def get_anchor(self, record: Record) -> dict[str, Any] | None:
         """Return the anchor of the record's batch, or null before it is signed."""
-        anchor = find_anchor(record)
-        if anchor is None:
-            return None
-        return {
-            "state": anchor.state,
-            "txid": anchor.current.txid if anchor.current else None,
-            "height": anchor.height,
-            "block_hash": anchor.block_hash or None,
-        }
+        return describe_anchor(find_anchor(record))
+
+
+def describe_anchor(anchor: Anchor | None) -> dict[str, Any] | None:
+    """Return the fields of AnchorOutput, or None if there is no anchor."""
+    if anchor is None:
+        return None
+    return {
+        "state": anchor.state,
+        "txid": anchor.current.txid if anchor.current else None,
+        "height": anchor.height,
+        "block_hash": anchor.block_hash or None,
+    }
 
 
 class LinkTermsOutput(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from registry.api import submissions, views
+from registry.api import batches, submissions, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("links/<uuid:link_id>", views.LinkDetailView.as_view(), name="api-link"),
@@ -11,6 +11,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("records/<uuid:record_id>", views.RecordDetailView.as_view(), name="api-record"),
     path("records/<uuid:record_id>/proof", views.ProofView.as_view(), name="api-record-proof"),
     path("records/<uuid:record_id>/proof.ots", views.TimestampView.as_view(), name="api-record-timestamp"),
+    path("batches", batches.BatchListView.as_view(), name="api-batches"),
+    path("batches/<int:seq>", batches.BatchDetailView.as_view(), name="api-batch"),
+    path("batches/<int:seq>/proofs", batches.BatchProofsView.as_view(), name="api-batch-proofs"),
     path("anchors", views.AnchorsFileView.as_view(), name="api-anchors"),
     path("works/<uuid:work_id>", views.WorkDetailView.as_view(), name="api-work"),
     path("holders", views.HolderListView.as_view(), name="api-holders"),

@@ -120,16 +120,12 @@ def get_checked_anchor(anchored: AnchoredBatch) -> Anchor:
     return anchor
 
 
-def check_chain(*, registry: Registry, anchors: Iterator[AnchoredBatch], target: AnchoredBatch) -> None:
-    """Check that a verified anchor is the one that the registry's chain of anchors has at its place.
+def walk_chain(*, registry: Registry, anchors: Iterator[AnchoredBatch]) -> Iterator[tuple[AnchoredBatch, Anchor]]:
+    """Yield a registry's anchors in order, each after it was checked to continue the one before it.
 
-    Each anchor spends the one before it, so the block that holds the target vouches for all of its ancestors:
-    only the target's header needs to be looked up. Anchors after the target are not read.
-    For the same reason the file may have the target in another block, as one has that was written before a
-    reorganisation: a transaction's inputs are the same in every block.
-    Raises AnchorChainError if the chain breaks before the target or has another anchor there, the errors of
-    get_checked_anchor for an anchor that does not hold, and UndecidedError if the file ends before the
-    target.
+    Nothing after the anchor that was yielded last has been read. The caller checks that headers are in the chain.
+    Raises AnchorChainError where the chain breaks, and the errors of get_checked_anchor for an anchor that does not
+    hold.
     """
     outpoint = registry.first_outpoint
     commitment = genesis_commitment(
@@ -145,13 +141,28 @@ def check_chain(*, registry: Registry, anchors: Iterator[AnchoredBatch], target:
             raise AnchorChainError(f"anchor {seq} does not continue the batch before it")
         if anchored.block.height < height:
             raise AnchorChainError(f"anchor {seq} is in an earlier block than the anchor before it")
-        if seq == target.batch.seq:
-            # The same transaction carries the same commitment, and so has the same batch.
-            if anchor.txid != read_anchor(target.raw_tx).txid:
-                raise AnchorChainError(f"the chain has another anchor {seq}")
-            return
+        yield anchored, anchor
         outpoint, commitment, height = anchor.continuation, anchored.commitment, anchored.block.height
         seq, index = seq + 1, index + batch.size
+
+
+def check_chain(*, registry: Registry, anchors: Iterator[AnchoredBatch], target: AnchoredBatch) -> None:
+    """Check that a verified anchor is the one that the registry's chain of anchors has at its place.
+
+    Each anchor spends the one before it, so the block that holds the target vouches for all of its ancestors:
+    only the target's header needs to be looked up. Anchors after the target are not read.
+    For the same reason the file may have the target in another block, as one has that was written before a
+    reorganisation: a transaction's inputs are the same in every block.
+    Raises AnchorChainError if the chain breaks before the target or has another anchor there, the errors of
+    get_checked_anchor for an anchor that does not hold, and UndecidedError if the file ends before the
+    target.
+    """
+    for anchored, anchor in walk_chain(registry=registry, anchors=anchors):
+        if anchored.batch.seq == target.batch.seq:
+            # The same transaction carries the same commitment, and so has the same batch.
+            if anchor.txid != read_anchor(target.raw_tx).txid:
+                raise AnchorChainError(f"the chain has another anchor {anchored.batch.seq}")
+            return
     raise UndecidedError(f"the anchors file ends before anchor {target.batch.seq}")
 
 

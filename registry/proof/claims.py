@@ -3,14 +3,21 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from registry.proof.agreements import AgreedHeaders
 from registry.proof.anchors import Registry, display_outpoint
+from registry.proof.chains import HeaderChain
 from registry.proof.documents import ProofDocument
+from registry.proof.errors import MalformedTimestampError
 from registry.proof.headers import Header, display_hash, parse_header
 from registry.proof.leaves import Kind, leaf_hash
+from registry.proof.readers import ByteReader
 from registry.proof.sources import HeaderSource
-from registry.proof.timestamps import Timestamp
+from registry.proof.timestamps import BITCOIN, ETHEREUM, LITECOIN, PENDING, URI_BYTES_MAX, Timestamp
 from registry.proof.transactions import read_anchor
-from registry.proof.verify import find_lower_bound, get_attested_block
+from registry.proof.verify import Judgement, find_lower_bound, get_attested_block, judge_attestations
+
+KINDS = {BITCOIN: "bitcoin", LITECOIN: "litecoin", ETHEREUM: "ethereum", PENDING: "pending"}
+"""What the attestations are called whose tags are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +49,48 @@ class RecordClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class AttestationClaim:
+    """What became of one attestation of an .ots: "valid", "invalid" or "undecided", and why.
+
+    `kind` is bitcoin, litecoin, ethereum, pending (with the calendar's `uri`) or unknown; blocks have their `height`.
+    Tag and payload are hexadecimal, as they stand in the proof.
+    """
+
+    kind: str
+    result: str
+    height: int | None
+    uri: str | None
+    tag: str
+    payload: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainClaim:
+    """A checked headers file: `work` in hashes, as a decimal string, since JSON's readers do not keep it exact."""
+
+    network: str
+    first_height: int
+    tip_height: int
+    tip_hash: str
+    work: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceClaim:
+    """One source of headers: whether it has the header, why not if it cannot tell, and a headers file's chain."""
+
+    source: str
+    told: bool
+    detail: str | None
+    chain: ChainClaim | None
+
+
+@dataclass(frozen=True, slots=True)
 class Claims:
     """What is proved: that a digest (by `hash_name`) existed before a block, and what else is known.
 
+    An .ots has `attestations`, a proof document none. `sources` is what each source said of the block.
     `registry` is the first outpoint, as TXID:VOUT, of the registry in which the record is canonical, None if
     that was not asked. Unless `registry_checked`, the anchors file alone says which registry that is.
     """
@@ -55,6 +101,8 @@ class Claims:
     record: RecordClaim | None
     registry: str | None = None
     registry_checked: bool = False
+    attestations: tuple[AttestationClaim, ...] = ()
+    sources: tuple[SourceClaim, ...] = ()
 
     @property
     def level(self) -> str:
@@ -102,6 +150,54 @@ def describe_timestamp(timestamp: Timestamp, *, headers: HeaderSource) -> Claims
         digest=timestamp.digest.hex(),
         block=_describe_block(height, header),
         record=None,
+        attestations=describe_attestations(timestamp, headers=headers),
+    )
+
+
+def describe_attestations(timestamp: Timestamp, *, headers: HeaderSource) -> tuple[AttestationClaim, ...]:
+    """Say what became of every attestation of a timestamp, also of one that proves nothing."""
+    return tuple(map(_describe_judgement, judge_attestations(timestamp, headers=headers)))
+
+
+def describe_sources(headers: AgreedHeaders, *, height: int) -> tuple[SourceClaim, ...]:
+    """Say what each source said of a block."""
+    return tuple(
+        SourceClaim(
+            source=answer.source.name,
+            told=answer.header is not None,
+            detail=None if answer.error is None else str(answer.error),
+            chain=_describe_chain(answer.source.headers),
+        )
+        for answer in headers.list_answers(height)
+    )
+
+
+def _describe_chain(headers: HeaderSource) -> ChainClaim | None:
+    if not isinstance(headers, HeaderChain):
+        return None
+    return ChainClaim(
+        network=headers.network.name,
+        first_height=headers.first_height,
+        tip_height=headers.tip_height,
+        tip_hash=display_hash(headers.tip_hash),
+        work=str(headers.work),
+    )
+
+
+def _describe_judgement(judgement: Judgement) -> AttestationClaim:
+    attestation = judgement.attestation
+    # What the payload holds was checked when the timestamp was read.
+    fields = ByteReader(attestation.payload, MalformedTimestampError)
+    kind = KINDS.get(attestation.tag, "unknown")
+    is_pending, is_unknown = attestation.tag == PENDING, attestation.tag not in KINDS
+    return AttestationClaim(
+        kind=kind,
+        result="valid" if judgement.error is None else judgement.error.result,
+        height=None if is_pending or is_unknown else fields.take_varuint(),
+        uri=fields.take_varbytes(0, URI_BYTES_MAX).decode("ascii") if is_pending else None,
+        tag=attestation.tag.hex(),
+        payload=attestation.payload.hex(),
+        detail=None if judgement.error is None else str(judgement.error),
     )
 
 

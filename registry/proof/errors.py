@@ -10,6 +10,14 @@ from typing import ClassVar
 class ProofError(Exception):
     """The proof could not be used."""
 
+    result: ClassVar[str] = "usage"
+
+    batch: int | None = None
+    """The batch at fault, where an audit of a register found the error."""
+
+    file: str | None = None
+    """The proof at fault, where an audit of many proofs found the error."""
+
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail or self.__doc__)
 
@@ -21,14 +29,65 @@ class UsageError(ProofError):
 class UndecidedError(ProofError):
     """What is at hand proves neither that the claim holds nor that it fails."""
 
+    result = "undecided"
+
 
 class HeaderUnavailableError(UndecidedError):
     """No source could give the block header."""
 
 
+class HeaderDisagreementError(UndecidedError):
+    """The sources have different headers at that height."""
+
+
+class HeadersFileError(UndecidedError):
+    """The headers file is no chain of headers, so it says nothing of any proof."""
+
+
+class HeadersTooLargeError(HeadersFileError):
+    """The headers file is larger than the read limit."""
+
+
+class HeadersTruncatedError(HeadersFileError):
+    """The headers file does not consist of whole headers."""
+
+
+class HeadersStartError(HeadersFileError):
+    """The headers file begins neither with a genesis block that is known nor with the checkpoint."""
+
+
+class HeadersNetworkError(HeadersFileError):
+    """The headers file is another network's."""
+
+
+class CheckpointMismatchError(HeadersFileError):
+    """The headers file has another block at the checkpoint's height."""
+
+
+class HeadersLinkError(HeadersFileError):
+    """A header does not name the one before it."""
+
+
+class HeadersBitsError(HeadersFileError):
+    """A header has another target than the network's rules give it."""
+
+
+class HeadersWorkError(HeadersFileError):
+    """A header's hash does not meet its target."""
+
+
+class HeadersTimeError(HeadersFileError):
+    """A header's time is one that the network's rules forbid."""
+
+
+class ChainWorkError(HeadersFileError):
+    """The headers hold less work than the network's chain is known to hold."""
+
+
 class InvalidProofError(ProofError):
     """The proof does not hold."""
 
+    result = "invalid"
     step: ClassVar[int] = 0
 
 
@@ -134,3 +193,25 @@ class RegistryMismatchError(InvalidProofError):
     """The anchors file is another registry's."""
 
     step = 10
+
+
+class ExportIncompleteError(InvalidProofError):
+    """The export lacks what its anchors name."""
+
+    step = 11
+
+
+class UnexpectedFileError(InvalidProofError):
+    """The export has a file among its batches that no anchor names."""
+
+    step = 11
+
+
+class RepeatedLeafError(InvalidProofError):
+    """A leaf stands twice in the register."""
+
+    step = 12
+
+
+class MalformedArchiveError(MalformedProofError):
+    """The archive is not a ZIP file that can be read."""

@@ -34,7 +34,14 @@ class Fields:
             raise MalformedDocumentError(f"{name} is not an object")
         return value
 
-    def take_constant(self, name: str, expected: str) -> None:
+    def take_text(self, name: str) -> str:
+        """Return a string."""
+        value = self.take(name)
+        if not isinstance(value, str):
+            raise MalformedDocumentError(f"{name} is not a string")
+        return value
+
+    def take_constant(self, name: str, expected: str | int) -> None:
         """Refuse any value but one."""
         if self.take(name) != expected:
             raise MalformedDocumentError(f"{name} is not {expected}")

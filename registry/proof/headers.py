@@ -43,14 +43,31 @@ def parse_header(raw: bytes) -> Header:
 def check_proof_of_work(header: Header) -> None:
     """Check that a header's hash, read as a number, is at most the target that its own bits name.
 
-    Raises ProofOfWorkError if it is not, or if the bits name no target. Source: Bitcoin Core, arith_uint256.
+    Raises ProofOfWorkError if it is not, or if the bits name no target.
     """
-    exponent, mantissa = header.bits >> 24, header.bits & 0x7FFFFF
-    target = (mantissa << 8 * exponent) >> 8 * 3
-    if header.bits & 0x800000 or not 0 < target < 1 << 256:
+    target = find_target(header.bits)
+    if target is None:
         raise ProofOfWorkError(f"the bits {header.bits:08x} name no target")
     if int.from_bytes(header.block_hash, "little") > target:
         raise ProofOfWorkError
+
+
+def find_target(bits: int) -> int | None:
+    """Return the target that a header's bits name, or None if they name none. Source: Bitcoin Core, arith_uint256."""
+    exponent, mantissa = bits >> 24, bits & 0x7FFFFF
+    target = (mantissa << 8 * exponent) >> 8 * 3
+    return None if bits & 0x800000 or not 0 < target < 1 << 256 else target
+
+
+def encode_target(target: int) -> int:
+    """Return the bits that stand for a target, which lose all but its highest three bytes.
+
+    Source: Bitcoin Core, arith_uint256::GetCompact.
+    """
+    exponent = (target.bit_length() + 7) // 8
+    mantissa = (target << 8 * 3) >> 8 * exponent
+    # The highest bit of a mantissa is a sign, so a mantissa that has it moves down a byte.
+    return (exponent + 1) << 24 | mantissa >> 8 if mantissa & 0x800000 else exponent << 24 | mantissa
 
 
 def display_hash(value: bytes) -> str:

@@ -5,9 +5,12 @@ docs/reference/format-proof.md lists the two places where this reader is stricte
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from registry.proof.errors import MalformedTimestampError
+from registry.proof.errors import MalformedTimestampError, ProofTooLargeError
+from registry.proof.rare_hashes import BlockHash, Keccak256, Ripemd160
 from registry.proof.readers import ByteReader
 
 MAGIC = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94"
@@ -24,7 +27,12 @@ URI_BYTES_MAX = 1000
 URI_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/:")
 
 HASHES = {0x02: ("sha1", 20), 0x03: ("ripemd160", 20), 0x08: ("sha256", 32), 0x67: ("keccak-256", 32)}
-"""Operations that hash: hashlib's name, and the digest's length."""
+"""Operations that hash: the hash's name, and the digest's length."""
+
+RARE_HASHES: Mapping[str, type[BlockHash]] = {"ripemd160": Ripemd160, "keccak-256": Keccak256}
+RARE_BYTES_MAX = 256 * 1024
+"""What the operations of one proof may give to the rare hashes, which are slow here: about half a second's work. Each
+is counted as one block more than its message. A true proof gives them a few hundred bytes, if any."""
 
 APPEND, PREPEND, REVERSE, HEXLIFY = 0xF0, 0xF1, 0xF2, 0xF3
 SHA256 = 0x08
@@ -40,11 +48,10 @@ ETHEREUM = bytes.fromhex("30fe8087b5c7ead7")
 class Attestation:
     """Evidence at the end of a way: the message it is about, and its tag and payload as they stand.
 
-    The message is None if this Python cannot compute one of the operations that lead to it. `height` is the
-    block's, for Bitcoin. Attestations of an unknown tag are kept.
+    `height` is the block's, for Bitcoin. Attestations of an unknown tag are kept.
     """
 
-    message: bytes | None
+    message: bytes
     tag: bytes
     payload: bytes
     height: int | None
@@ -59,12 +66,11 @@ class Timestamp:
     attestations: tuple[Attestation, ...]
 
 
-def hash_message(name: str, message: bytes) -> bytes | None:
-    """Return a digest, or None where hashlib lacks the hash (Keccak-256, sometimes RIPEMD-160)."""
-    try:
-        return hashlib.new(name, message, usedforsecurity=False).digest()
-    except ValueError:
-        return None
+def start_hash(name: str) -> Any:
+    """Return a new hash of a name in HASHES, with the methods `update` and `digest` of hashlib's objects."""
+    if name in RARE_HASHES:
+        return RARE_HASHES[name]()
+    return hashlib.new(name, usedforsecurity=False)
 
 
 def read_timestamp(data: bytes) -> Timestamp:
@@ -88,10 +94,28 @@ def read_timestamp(data: bytes) -> Timestamp:
     return Timestamp(hash_name=hash_name, digest=digest, attestations=tuple(attestations))
 
 
+class _Hasher:
+    """Computes the operations that hash, and counts what the rare ones take."""
+
+    def __init__(self) -> None:
+        self._rare_bytes_left = RARE_BYTES_MAX
+
+    def hash_message(self, name: str, message: bytes) -> bytes:
+        if name in RARE_HASHES:
+            self._rare_bytes_left -= len(message) + RARE_HASHES[name].block_size
+            if self._rare_bytes_left < 0:
+                raise ProofTooLargeError(f"more than {RARE_BYTES_MAX} bytes to hash by {' and '.join(RARE_HASHES)}")
+        state = start_hash(name)
+        state.update(message)
+        digest: bytes = state.digest()
+        return digest
+
+
 def _read_tree(reader: ByteReader, digest: bytes) -> list[Attestation]:
     """Read the tree of operations, depth first; the stack holds the nodes that are to be continued."""
+    hasher = _Hasher()
     attestations = []
-    pending: list[tuple[bytes | None, int]] = [(digest, 0)]
+    pending = [(digest, 0)]
     while pending:
         message, depth = pending.pop()
         tag = reader.take_little(1)
@@ -103,26 +127,22 @@ def _read_tree(reader: ByteReader, digest: bytes) -> list[Attestation]:
         elif depth == DEPTH_MAX:
             raise MalformedTimestampError(f"more than {DEPTH_MAX} operations in a row")
         else:
-            pending.append((_apply(reader, tag, message), depth + 1))
+            pending.append((_apply(reader, tag, message, hasher), depth + 1))
     return attestations
 
 
-def _apply(reader: ByteReader, tag: int, message: bytes | None) -> bytes | None:
+def _apply(reader: ByteReader, tag: int, message: bytes, hasher: _Hasher) -> bytes:
     """Read one operation and apply it."""
     if tag in (APPEND, PREPEND):
         argument = reader.take_varbytes(1, MESSAGE_BYTES_MAX)
-        if message is None:
-            return None
         return _limit(message + argument if tag == APPEND else argument + message)
-    if tag not in HASHES and tag not in (REVERSE, HEXLIFY):
-        raise MalformedTimestampError(f"unknown operation {tag:#04x}")
-    if message is None:
-        return None
     if tag == REVERSE:
         return message[::-1]
     if tag == HEXLIFY:
         return _limit(message.hex().encode())
-    return hash_message(HASHES[tag][0], message)
+    if tag not in HASHES:
+        raise MalformedTimestampError(f"unknown operation {tag:#04x}")
+    return hasher.hash_message(HASHES[tag][0], message)
 
 
 def _limit(message: bytes) -> bytes:
@@ -131,7 +151,7 @@ def _limit(message: bytes) -> bytes:
     return message
 
 
-def _read_attestation(reader: ByteReader, message: bytes | None) -> Attestation:
+def _read_attestation(reader: ByteReader, message: bytes) -> Attestation:
     tag = reader.take(8)
     payload = reader.take_varbytes(0, PAYLOAD_BYTES_MAX)
     fields = ByteReader(payload, MalformedTimestampError)

@@ -20,6 +20,7 @@ names. The caller vouches for the source of headers and, for step 10, for the re
 found a registry and write its anchors file.
 """
 
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from registry.proof.anchors import Registry, check_chain, get_checked_anchor, read_anchored_batches
@@ -29,6 +30,7 @@ from registry.proof.errors import (
     BatchPathError,
     BlockPathError,
     DetailsMismatchError,
+    HeaderDisagreementError,
     HeaderMismatchError,
     HeaderUnavailableError,
     InvalidProofError,
@@ -41,10 +43,16 @@ from registry.proof.leaves import Kind, Record, details_hash, leaf_hash
 from registry.proof.merkle import root_from_path
 from registry.proof.roots import Measured
 from registry.proof.sources import HeaderSource
-from registry.proof.timestamps import Attestation, Timestamp
+from registry.proof.timestamps import ETHEREUM, LITECOIN, PENDING, Attestation, Timestamp
 
 Subject = Measured | bytes
 """What the caller holds: a measured file, or only a digest."""
+
+_UNDECIDED_TAGS = {
+    PENDING: "a calendar's promise, not yet a block",
+    LITECOIN: "a block of Litecoin, which nothing here can look up",
+    ETHEREUM: "a block of Ethereum, which nothing here can look up",
+}
 
 
 def verify_document(document: ProofDocument, *, subject: Subject, headers: HeaderSource) -> None:
@@ -85,6 +93,15 @@ def verify_canonical(
     Raises RegistryMismatchError if that is another registry's, AnchorChainError or another InvalidProofError,
     or UndecidedError if the file ends before the anchor.
     """
+    check_registry(registry, headers=headers, known_outpoint=known_outpoint)
+    check_chain(registry=registry, anchors=read_anchored_batches(anchors), target=document.anchored)
+
+
+def check_registry(registry: Registry, *, headers: HeaderSource, known_outpoint: bytes | None) -> None:
+    """Check that a registry is the one that the caller knows, if any, and of the network that the headers are of.
+
+    Raises RegistryMismatchError or AnchorChainError if it is not.
+    """
     if known_outpoint not in {None, registry.first_outpoint}:
         raise RegistryMismatchError
     try:
@@ -94,7 +111,6 @@ def verify_canonical(
         first_block_hash = registry.genesis_block_hash
     if first_block_hash != registry.genesis_block_hash:
         raise AnchorChainError("the registry belongs to another network")
-    check_chain(registry=registry, anchors=read_anchored_batches(anchors), target=document.anchored)
 
 
 def verify_timestamp(timestamp: Timestamp, *, digest: bytes, headers: HeaderSource, hash_name: str = "sha256") -> None:
@@ -116,19 +132,28 @@ def get_attested_block(timestamp: Timestamp, *, headers: HeaderSource) -> tuple[
 
     Raises as verify_timestamp does.
     """
-    proved: list[tuple[int, Header]] = []
-    failed: list[InvalidProofError] = []
-    undecided: list[UndecidedError] = []
-    for attestation in timestamp.attestations:
-        try:
-            proved.append(_get_attesting_block(attestation, headers))
-        except InvalidProofError as error:
-            failed.append(error)
-        except UndecidedError as error:
-            undecided.append(error)
+    judgements = judge_attestations(timestamp, headers=headers)
+    proved = [judgement.block for judgement in judgements if judgement.block is not None]
     if proved:
         return min(proved, key=lambda block: block[0])
-    raise (*failed, *undecided)[0]
+    errors = [judgement.error for judgement in judgements if judgement.error is not None]
+    # One that failed says more than one that cannot be checked, and a missing header more than another chain's block.
+    ranks = (InvalidProofError, HeaderUnavailableError, HeaderDisagreementError, UndecidedError)
+    raise min(errors, key=lambda error: next(rank for rank, kind in enumerate(ranks) if isinstance(error, kind)))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of one attestation: the block that it proves, or why it does not hold or cannot be checked."""
+
+    attestation: Attestation
+    block: tuple[int, Header] | None
+    error: InvalidProofError | UndecidedError | None
+
+
+def judge_attestations(timestamp: Timestamp, *, headers: HeaderSource) -> tuple[Judgement, ...]:
+    """Check every attestation of a timestamp, in their order."""
+    return tuple(_judge(attestation, headers) for attestation in timestamp.attestations)
 
 
 def check_subject(record: Record, subject: Subject) -> None:
@@ -155,15 +180,20 @@ def find_lower_bound(document: ProofDocument, *, headers: HeaderSource) -> int |
     return height if height is not None and height < document.anchored.block.height else None
 
 
+def _judge(attestation: Attestation, headers: HeaderSource) -> Judgement:
+    try:
+        return Judgement(attestation, block=_get_attesting_block(attestation, headers), error=None)
+    except (InvalidProofError, UndecidedError) as error:
+        return Judgement(attestation, block=None, error=error)
+
+
 def _get_attesting_block(attestation: Attestation, headers: HeaderSource) -> tuple[int, Header]:
     """Check one attestation and return its height and header: steps 7 to 9.
 
     An .ots does not bind its height by any hash, so the header is the one that the chain has at that height.
     """
     if attestation.height is None:
-        raise UndecidedError("no attestation of this timestamp is a Bitcoin block's")
-    if attestation.message is None:
-        raise UndecidedError("this Python cannot compute an operation of the timestamp")
+        raise UndecidedError(_UNDECIDED_TAGS.get(attestation.tag, "an attestation of an unknown kind"))
     header = headers.get_header(attestation.height)
     if attestation.message != header.merkle_root:
         raise BlockPathError(f"the timestamp does not lead to the Merkle root of block {attestation.height}")

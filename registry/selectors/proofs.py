@@ -22,6 +22,12 @@ from registry.selectors.records import Place, find_batch_anchor, find_place, get
 from registry.selectors.registers import get_register
 
 
+def get_registry(register: Register) -> anchors_file.Registry:
+    """Return a register's identity as the verifier has it."""
+    genesis_hash, outpoint = get_register_fields(register)
+    return anchors_file.Registry(genesis_block_hash=genesis_hash, first_outpoint=outpoint)
+
+
 def get_proof_document(record_id: UUID) -> bytes:
     """Return a record's .proof.json.
 
@@ -68,13 +74,10 @@ def iterate_anchors_file(register: Register | None = None) -> Iterator[bytes]:
     Without a register, it is the active one's. Raises RegisterMissingError if there is none.
     """
     register = register or get_register()
-    genesis_hash, outpoint = get_register_fields(register)
-    yield anchors_file.write_registry_line(
-        anchors_file.Registry(genesis_block_hash=genesis_hash, first_outpoint=outpoint)
-    )
+    yield anchors_file.write_registry_line(get_registry(register))
     mined = Anchor.objects.filter(batch__register=register, height__isnull=False)
     for anchor in mined.select_related("batch", "current").order_by("batch__seq").iterator():
-        yield anchors_file.write_anchor_line(_anchor(anchor.batch, anchor))
+        yield anchors_file.write_anchor_line(get_anchored_batch(anchor.batch, anchor))
 
 
 def _get_place(record: Record) -> Place:
@@ -89,11 +92,14 @@ def _get_anchored(record: Record) -> AnchoredBatch:
     anchor = find_batch_anchor(batch)
     if anchor is None or anchor.height is None:
         raise ProofNotReadyError
-    return _anchor(batch, anchor)
+    return get_anchored_batch(batch, anchor)
 
 
-def _anchor(batch: Batch, anchor: Anchor) -> AnchoredBatch:
-    """Put a batch, its anchor's mined version and its place in the block together."""
+def get_anchored_batch(batch: Batch, anchor: Anchor) -> AnchoredBatch:
+    """Put a batch, its anchor's mined version and its place in the block together.
+
+    Raises ProofNotReadyError if the anchor is not in a block.
+    """
     current: AnchorTransaction | None = anchor.current
     if current is None or anchor.height is None or current.block_header is None or current.block_index is None:
         raise ProofNotReadyError

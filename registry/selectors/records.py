@@ -106,6 +106,12 @@ def list_batch_records(batch: Batch) -> QuerySet[Record]:
     return Record.objects.filter(batch=get_leaf_holder(batch), index__isnull=False).order_by("index")
 
 
+def list_record_range(batch: Batch, *, start: int, count: int) -> QuerySet[Record]:
+    """Return the records of a batch from a position on, at most `count`, in the order of their leaves."""
+    first = get_leaf_holder(batch).first_index + start
+    return list_batch_records(batch).filter(index__gte=first, index__lt=first + count)
+
+
 def get_leaf_holder(batch: Batch) -> Batch:
     """Return the batch that a batch's leaves are stored with: itself, or the first of those that it continues."""
     while batch.continues is not None:

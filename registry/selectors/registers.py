@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db.models import QuerySet
 
+from chain.consumers import name_consumer
 from registry.errors import RegisterMissingError
 from registry.models import Record, Register
 
 
 def get_consumer() -> str:
     """Return the name under which the registry follows the chain: each network has a cursor of its own."""
-    return f"registry:{settings.CADASTRE_NETWORK}"
+    return name_consumer("registry")
 
 
 def find_register() -> Register | None:

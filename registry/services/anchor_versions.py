@@ -99,10 +99,12 @@ def store_version(draft: Draft, *, anchor: Anchor, now: datetime) -> AnchorTrans
 
 
 def check_cap(*, fee_sat: int, now: datetime, anchor: Anchor | None = None) -> None:
-    """Check that a signature keeps within the daily cap; a further version of an anchor replaces its earlier fee.
+    """Check that a signature keeps within the daily cap; an anchor counts once, by the highest fee of its versions.
 
     Raises AnchorCapError if it does not.
     """
+    if anchor is not None:
+        fee_sat = max(fee_sat, *anchor.transactions.values_list("fee_sat", flat=True))
     spent_sat, cap_sat = get_spent_today(now=now, except_anchor=anchor), settings.CADASTRE_ANCHOR_DAILY_CAP_SAT
     if spent_sat + fee_sat > cap_sat:
         raise AnchorCapError(

@@ -40,8 +40,7 @@ def send_anchors(*, node: NodeClient, now: datetime) -> int:
     """Send what is signed, sign what is due, and send that; return how many transactions were sent.
 
     1. Send: the stored bytes go to the node, again after a crash and again when the node forgot them.
-    2. Sign: one transaction is built, then stored in one database transaction. Nothing is signed while the node has
-       blocks that were not followed yet: one of them may have the anchor, or undo its parent.
+    2. Sign: one transaction is built, then stored in one database transaction.
     3. Send again, what was signed.
 
     Raises AnchorKeyMissingError if something is due and this machine has no key, an AnchorWaitsError if the key, the
@@ -52,10 +51,9 @@ def send_anchors(*, node: NodeClient, now: datetime) -> int:
         return 0
     height = node.get_block_count()
     sent, refused = _send_waiting(_list_unmined(None), node=node, height=height, now=now)
-    if _get_height() < height:
-        return sent
+    is_behind = _get_height() < height
     try:
-        is_signed = _sign_due(register=register, refused=refused, node=node, now=now)
+        is_signed = _sign_due(register=register, refused=refused, is_behind=is_behind, node=node, now=now)
     except AnchorRaceError:
         logger.info("another worker is anchoring in %s", register)
         return sent
@@ -94,19 +92,24 @@ def sign_anchor(*, batch: Batch, node: NodeClient, now: datetime) -> Anchor:
     return anchor
 
 
-def _sign_due(*, register: Register, refused: set[UUID], node: NodeClient, now: datetime) -> bool:
+def _sign_due(*, register: Register, refused: set[UUID], is_behind: bool, node: NodeClient, now: datetime) -> bool:
     """Sign the one transaction that the register needs most, if any; return whether something was signed.
 
     1. An anchor whose parent was mined in another version than the one that it spends.
     2. An anchor that the node refuses.
     3. The last anchor in flight, if it is overdue: it pays for those before it too, and replacing it evicts no other.
     4. If none is in flight, the anchor of the next batch.
+
+    `is_behind` says that the node has blocks which were not followed yet. One of them may have the anchor, so that
+    neither 2 nor 3 is done before.
     """
     _note_scripts(register=register, now=now)
     unmined = _list_unmined(register)
     rooted = list(takewhile(is_rooted, unmined))
     if unmined and not rooted:
         return root_anchor(anchor=unmined[0], node=node, now=now)
+    if rooted and is_behind:
+        return False
     for anchor in rooted:
         if anchor.id in refused and sign_refused_anchor(anchor=anchor, node=node, now=now):
             return True

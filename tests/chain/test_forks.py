@@ -1,14 +1,16 @@
 """Reorganisations of every depth, what they cost, and what is kept for them."""
 
+import contextlib
+import itertools
+import random
+from collections.abc import Callable
+
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection, transaction
 from pytest_django.fixtures import Settings
 
-from chain.errors import (
-    ReorganisationTooDeepError,
-    StaleEventError,
-)
+from chain.errors import NodeBehindError, NodeInconsistentError, ReorganisationTooDeepError, StaleEventError
 from chain.follower import BLOCKS_KEPT, BlockEvent, advance, find_tip
 from chain.forks import REORGANISATION_BLOCKS_MAX, find_fork
 from chain.models import AllowedReorganisation, FollowedBlock
@@ -168,3 +170,38 @@ def test_old_rows_are_removed_and_the_deepest_block_that_is_asked_for_is_kept(bo
     assert FollowedBlock.objects.filter(consumer="another").count() == BLOCKS_KEPT + 999
     assert django_settings.CADASTRE_RECENT_BLOCK_DEPTH <= BLOCKS_KEPT
     assert REORGANISATION_BLOCKS_MAX <= BLOCKS_KEPT
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_history_of_a_node_ends_on_its_chain(book: Book, seed: int):
+    """Pass: through forks, lower chains, downloads, changes in the middle of a look, short looks and crashes of the
+    consumer, every state on the way is one linked chain with its effects, and the last is the node's chain."""
+    draw = random.Random(seed)
+    double = NodeDouble(followed(book, extend([GENESIS], 30)))
+    with serving(double) as node:
+        for turn in range(1, 25):
+            tip = len(double.chain) - 1
+            branch = fork(double.chain, draw.randint(max(0, tip - 40), tip), draw.randint(0, 45), branch=turn)
+            double.members = {"initialblockdownload": True} if draw.random() < 0.15 else {}
+            double.before = change_after(double, branch, calls=draw.choice([0, 1, 2, 3, 5, 8, 13, 40]))
+            book.fails_at = (draw.choice(["connected", "disconnected"]), draw.randint(1, tip))
+            with contextlib.suppress(NodeBehindError, NodeInconsistentError, RuntimeError):
+                book.follow(node, limit=draw.choice([7, 2_000]))
+            book.check()
+            double.chain = branch
+        double.before, double.members, book.fails_at = lambda _: None, {}, None
+        double.chain = extend(double.chain, 60)  # so that it is as high as anything followed
+        assert book.follow(node) > 0
+    assert book.blocks == double.hashes
+    assert [kind for kind, _ in book.events].count("disconnected") > 10
+
+
+def change_after(double: NodeDouble, chain: list[bytes], *, calls: int) -> Callable[[str], None]:
+    """Return a hook that lets a node change to another chain after so many calls."""
+    left = itertools.count(calls, -1)
+
+    def change(_: str) -> None:
+        if next(left) == 0:
+            double.chain = chain
+
+    return change

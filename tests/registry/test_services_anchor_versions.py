@@ -284,3 +284,13 @@ def test_two_workers_that_race_sign_one_anchor_and_replace_it_once(anchoring: An
     anchoring.settle()
     assert get_anchor_funds(now=NOW).fee_spent_sat == get_current(batch).fee_sat
     anchoring.check(tmp_path)
+
+
+def test_an_anchor_in_a_block_that_was_not_followed_yet_is_not_replaced(anchoring: Anchoring, overdue: Anchor):
+    """Passes if an overdue anchor that was just mined is found by following, with no further version."""
+    anchoring.founded.wallet.mine(1)
+
+    assert anchoring.sweep() == 0
+
+    overdue.refresh_from_db()
+    assert (overdue.state, overdue.transactions.count()) == (State.MINED, 1)

@@ -7,6 +7,7 @@ from pytest_django.fixtures import Settings
 
 from chain.keys import generate_key
 from chain.networks import REGTEST
+from chain.node import NodeClient
 from chain.transactions import parse_transaction
 from registry.errors import AnchorFundsError, AnchorKeyMismatchError, AnchorKeyMissingError, AnchorRaceError
 from registry.models import Anchor, AnchorTransaction, Batch
@@ -205,6 +206,41 @@ def test_says_when_there_is_no_anchor_key(founded: FoundedRegister, settings: Se
 
     with pytest.raises(AnchorKeyMissingError):
         send(founded)
+
+
+def test_the_lock_time_is_never_above_the_nodes_own_tip(founded: FoundedRegister, settings: Settings):
+    """Passes if a node that has fewer blocks than were followed could take the anchor at once."""
+
+    class NodeBehind(NodeClient):
+        """A client of a node that lacks the last three blocks."""
+
+        def get_block_count(self) -> int:
+            """Return a lower height."""
+            return super().get_block_count() - 3
+
+    batch = seal()
+
+    anchors.sign_anchor(batch=batch, node=NodeBehind(settings.CADASTRE_NODE_URL), now=NOW)
+
+    assert parse_transaction(bytes(get_current(batch).raw)).lock_time == founded.node.get_block_count() - 3
+
+
+def test_a_machine_without_a_key_sends_what_another_signed(founded: FoundedRegister, settings: Settings):
+    batch = seal()
+    anchors.sign_anchor(batch=batch, node=founded.node, now=NOW)
+    settings.CADASTRE_ANCHOR_KEY = ""
+
+    assert send(founded) == 1
+    assert Anchor.objects.get(batch=batch).state == Anchor.State.BROADCAST
+
+
+def test_a_batch_is_not_anchored_before_the_one_before_it(founded: FoundedRegister):
+    seal()
+    second = seal()
+
+    with pytest.raises(AnchorRaceError):
+        anchors.sign_anchor(batch=second, node=founded.node, now=NOW)
+    assert not Anchor.objects.exists()
 
 
 def test_a_refused_transaction_stays_stored_and_is_reported(founded: FoundedRegister, settings: Settings, caplog):

@@ -16,6 +16,7 @@ from registry.errors import FirstOutpointError, RegisterMissingError, Succession
 from registry.models import Anchor, Batch, Record, Register
 from registry.proof import commitments
 from registry.selectors.batches import get_batch_fields, get_oldest_unanchored_at
+from registry.selectors.pieces import iterate_pieces
 from registry.selectors.proofs import iterate_anchors_file
 from registry.selectors.records import find_place, get_record, get_state, list_batch_records
 from registry.selectors.registers import find_register, find_succession, get_register, get_register_at
@@ -107,6 +108,7 @@ def test_what_was_sealed_and_never_anchored_is_anchored_by_the_new_register(
     assert bytes(continued.root) == bytes(stranded.root)
     assert bytes(continued.commitment) != bytes(stranded.commitment)
     assert [record.id for record in list_batch_records(continued)] == [record.id for record in stranded_records]
+    assert list(iterate_pieces(continued)) == list(iterate_pieces(stranded))
     assert get_state(get_record(stranded_records[0].id)) == "SEALED"
     for _ in range(20):
         seal_due_batches(now=NOW)

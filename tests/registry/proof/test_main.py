@@ -1,9 +1,14 @@
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
+from bitcoin.core.contrib.ripemd160 import ripemd160
+from Cryptodome.Hash import keccak
 
 from registry.proof.__main__ import main
+from registry.proof.timestamps import BITCOIN, MAGIC
+from tests.registry.proof.mining import BEGIN_TIME, mine
 from tests.registry.proof.nodes import Node, serve
 from tests.registry.proof.vectors import load
 
@@ -120,16 +125,28 @@ def test_a_missing_header_is_undecided(files: dict[str, str], capsys: pytest.Cap
     assert '"step": null' in capsys.readouterr().out
 
 
-def test_a_timestamp_by_a_hash_that_python_lacks_is_undecided(
-    files: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("tag", "name", "digest_hex"),
+    [
+        (b"\x02", "sha1", hashlib.sha1(CONTENT, usedforsecurity=False).hexdigest()),
+        (b"\x03", "ripemd160", ripemd160(CONTENT).hex()),
+        (b"\x67", "keccak-256", keccak.new(digest_bits=256, data=CONTENT).hexdigest()),
+    ],
+)
+def test_a_file_is_hashed_by_the_hash_that_its_timestamp_names(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path, tag: bytes, name: str, digest_hex: str
 ):
-    data = (tmp_path / "file.ots").read_bytes()
-    (tmp_path / "file.ots").write_bytes(data[:32] + b"\x03" + bytes(20) + data[65:])
-    monkeypatch.setitem(main.__globals__["read_timestamp"].__globals__["HASHES"], 3, ("no-such-hash", 20))
+    digest = bytes.fromhex(digest_hex)
+    header = mine(bytes(32), time=BEGIN_TIME, root=digest + bytes(32 - len(digest))).hex()
+    padding = b"" if len(digest) == 32 else b"\xf0\x0c" + bytes(12)
+    (tmp_path / "file.ots").write_bytes(MAGIC + b"\x01" + tag + digest + padding + b"\x00" + BITCOIN + b"\x01\x75")
 
-    assert main(["verify", files["file"], files["file.ots"], files["header"]]) == 2
+    assert main(["verify", files["file"], files["file.ots"], "--header", f"117:{header}"]) == 0
+    assert main(["verify", "--digest", digest_hex.ljust(64, "0"), files["file.ots"], "--header", f"117:{header}"]) == 1
 
-    assert "cannot compute no-such-hash" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"  {name:9} {digest_hex}" in printed
+    assert f"about a {name}, not a sha256" in printed
 
 
 def test_a_record_of_another_kind_is_named(files: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path):
@@ -165,7 +182,13 @@ def test_a_file_of_neither_form_is_invalid(files: dict[str, str], capsys: pytest
         [], ["verify"], ["sign"], ["verify", "proof.json", "header"], ["verify", "file", "proof.json"],
         ["verify", "file", "file", "proof.json", "header"],
         ["verify", "file", "proof.json", "--header", "1:00"],
-        ["verify", "file", "proof.json", "header", "--node", "http://127.0.0.1:1"],
+        ["verify", "file", "proof.json", "header", "--checkpoint", "0:" + "00" * 32],
+        ["verify", "file", "proof.json", "header", "--network", "main"],
+        ["verify", "file", "proof.json", "--headers", "no such file"],
+        ["verify", "file", "proof.json", "--headers", "file", "--network", "mainnet"],
+        ["verify", "file", "proof.json", "--headers", "file", "--checkpoint", "0"],
+        ["verify", "file", "proof.json", "--headers", "file", "--checkpoint", "0:00"],
+        ["verify", "file", "proof.json", "--esplora", "gopher://127.0.0.1"],
         ["verify", "file", "proof.json", "--node", "gopher://127.0.0.1"],
         ["verify", "file", "proof.json", "header", "header"],
         ["verify", "--digest", "zz", "proof.json", "header"],

@@ -20,10 +20,10 @@ from opentimestamps.core.op import (
 from opentimestamps.core.serialize import BytesDeserializationContext, BytesSerializationContext, DeserializationError
 from opentimestamps.core.timestamp import DetachedTimestampFile, Timestamp
 
-from registry.proof.errors import MalformedTimestampError
+from registry.proof.errors import MalformedTimestampError, ProofTooLargeError
 from registry.proof.headers import parse_header
 from registry.proof.sources import GivenHeaders
-from registry.proof.timestamps import BITCOIN, ETHEREUM, LITECOIN, MAGIC, PENDING, hash_message, read_timestamp
+from registry.proof.timestamps import BITCOIN, ETHEREUM, LITECOIN, MAGIC, PENDING, RARE_BYTES_MAX, read_timestamp
 from registry.proof.verify import get_attested_block, verify_timestamp
 from tests.registry.proof.vectors import load
 
@@ -63,26 +63,28 @@ def test_computes_every_operation_as_the_stock_library_does():
     assert sorted((a.message, a.height) for a in read.attestations) == expected
 
 
-def test_what_follows_an_operation_that_python_lacks_has_no_message():
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_computes_the_hashes_that_python_may_lack_as_the_stock_library_does():
     timestamp = Timestamp(bytes(32))
     last = timestamp.ops.add(OpKECCAK256())
-    for operation in (OpAppend(b"a"), OpSHA256()):
+    for operation in (OpAppend(b"a"), OpRIPEMD160(), OpAppend(b"b" * 4000), OpKECCAK256()):
         last = last.ops.add(operation)
     last.attestations.add(BitcoinBlockHeaderAttestation(7))
 
     (attestation,) = read_timestamp(write_with_stock_library(timestamp)).attestations
 
-    assert attestation.message in (None, last.msg)
-    assert hash_message("no such hash", b"") is None
-    assert hash_message("sha256", b"") == hashlib.sha256(b"").digest()
+    assert attestation.message == last.msg
 
 
-def test_nothing_is_computed_from_a_missing_message(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(read_timestamp.__globals__["HASHES"], 0x67, ("no such hash", 32))
+@pytest.mark.parametrize(("tag", "block_bytes"), [(b"\x67", 136), (b"\x03", 64)])
+def test_what_the_slow_hashes_take_is_limited(tag: bytes, block_bytes: int):
+    # One way of two operations, forked over and over: the slow hash, over the digest and 4,000 bytes.
+    way = b"\xf0\xa0\x1f" + bytes(4000) + tag + BLOCK_7
+    count = RARE_BYTES_MAX // (4032 + block_bytes)
 
-    for operations in (b"\x67\x08", b"\x67\xf0\x01a", b"\x67\xf2", b"\x67\xf3"):
-        (attestation,) = read_timestamp(HEAD + operations + BLOCK_7).attestations
-        assert (attestation.message, attestation.height) == (None, 7)
+    assert len(read_timestamp(HEAD + (b"\xff" + way) * (count - 1) + way).attestations) == count
+    with pytest.raises(ProofTooLargeError, match="262144 bytes to hash by ripemd160 and keccak-256"):
+        read_timestamp(HEAD + (b"\xff" + way) * count + way)
 
 
 def test_keeps_attestations_of_every_tag():

@@ -8,6 +8,7 @@ from registry.proof.documents import read_document
 from registry.proof.errors import (
     AnchorChainError,
     BlockPathError,
+    HeaderUnavailableError,
     InvalidProofError,
     ProofError,
     SubjectMismatchError,
@@ -52,7 +53,8 @@ def test_every_timestamp_gets_the_result_that_its_vector_names(name: str):
 
 
 def test_every_cause_that_can_be_written_down_has_a_vector():
-    expected = {load(kind, name)["expect"] for kind in ("proof", "anchors", "timestamp") for name in list_names(kind)}
+    kinds = ("proof", "anchors", "timestamp", "export")
+    expected = {load(kind, name)["expect"] for kind in kinds for name in list_names(kind)}
     causes = {
         name
         for name, cause in vars(errors).items()
@@ -161,15 +163,15 @@ def test_a_registry_of_another_network_is_refused_where_the_first_header_is_know
         verify_canonical(document, registry=registry, anchors=stream, headers=GivenHeaders({0: header}))
 
 
-def _make_attestation(message: bytes | None, height: int | None) -> Attestation:
-    return Attestation(message=message, tag=BITCOIN, payload=b"", height=height)
+def _make_attestation(message: bytes, height: int | None) -> Attestation:
+    return Attestation(message=message, tag=b"unheard " if height is None else BITCOIN, payload=b"", height=height)
 
 
 def test_one_attestation_that_holds_is_enough_and_the_lowest_block_counts():
     vector = load("proof", "valid-opened-details")
     headers = get_headers(vector)
     good = [_make_attestation(headers.get_header(height).merkle_root, height) for height in (117, 17)]
-    bad = [_make_attestation(bytes(32), 117), _make_attestation(None, 117), _make_attestation(bytes(32), None)]
+    bad = [_make_attestation(bytes(32), 117), _make_attestation(bytes(32), 118), _make_attestation(bytes(32), None)]
     timestamp = Timestamp(hash_name="sha256", digest=bytes(32), attestations=(*bad, *good))
 
     verify_timestamp(timestamp, digest=bytes(32), headers=headers)
@@ -186,10 +188,16 @@ def test_a_timestamp_of_the_same_digest_by_another_hash_is_refused():
 
 def test_an_attestation_that_fails_weighs_more_than_one_that_cannot_be_checked():
     headers = get_headers(load("proof", "valid-opened-details"))
-    attestations = (_make_attestation(None, 117), _make_attestation(bytes(32), 117))
+    attestations = (
+        _make_attestation(bytes(32), None),
+        _make_attestation(bytes(32), 118),
+        _make_attestation(bytes(32), 117),
+    )
     timestamp = Timestamp(hash_name="sha256", digest=bytes(32), attestations=attestations)
 
     with pytest.raises(BlockPathError):
         verify_timestamp(timestamp, digest=bytes(32), headers=headers)
-    with pytest.raises(UndecidedError, match="cannot compute"):
+    with pytest.raises(HeaderUnavailableError, match="118"):
+        get_attested_block(Timestamp("sha256", bytes(32), attestations[:2]), headers=headers)
+    with pytest.raises(UndecidedError, match="unknown kind"):
         get_attested_block(Timestamp("sha256", bytes(32), attestations[:1]), headers=headers)

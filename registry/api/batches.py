@@ -1,0 +1,109 @@
+"""Batches in the API, for everybody: the list, one of them, and all of its proofs as one archive."""
+
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from registry.api.serializers import AnchorOutput, BatchOutput, describe_anchor
+from registry.models import Batch
+from registry.selectors.bundles import ProofForm, get_batch_archive, get_sealed_batch
+from registry.selectors.records import list_batches
+from users.api.fields import Hex32Field
+from users.api.pagination import TimeCursorPagination
+from users.api.permissions import Public
+from users.api.schema import describe_problem
+
+ARCHIVE_MEDIA_TYPE = "application/zip"
+
+
+class SealedBatchOutput(BatchOutput):
+    """A sealed batch with all that its commitment commits to, and its anchor."""
+
+    previous_commitment = Hex32Field()
+    recent_block_hash = serializers.CharField(help_text="As nodes print it. The batch was made after this block.")
+    sealed_at = serializers.DateTimeField()
+    anchor = serializers.SerializerMethodField()
+
+    @extend_schema_field(AnchorOutput(allow_null=True))
+    def get_anchor(self, batch: Batch) -> dict[str, Any] | None:
+        """Return the batch's anchor, or null before it is signed."""
+        return describe_anchor(getattr(batch, "anchor", None))
+
+
+class BatchPagination(TimeCursorPagination):
+    """Pages batches by their number."""
+
+    ordering = ("-seq", "-id")
+
+
+class FormQuery(serializers.Serializer[dict[str, str]]):
+    """Which proofs an archive is to have."""
+
+    format = serializers.ChoiceField(choices=[form.value for form in ProofForm], default=ProofForm.OTS.value)
+
+
+class BatchListView(generics.ListAPIView[Batch]):
+    """Sealed batches, newest first."""
+
+    permission_classes = [Public]
+    serializer_class = SealedBatchOutput
+    pagination_class = BatchPagination
+
+    def get(self, request: Request) -> Response:  # noqa: ARG002  Django passes it
+        """List sealed batches, newest first, with their anchors."""
+        page = self.paginate_queryset(list_batches())
+        return self.get_paginated_response(SealedBatchOutput(page or [], many=True).data)
+
+
+class BatchDetailView(APIView):
+    """One sealed batch."""
+
+    permission_classes = [Public]
+
+    @extend_schema(
+        operation_id="batches_retrieve",
+        responses={200: SealedBatchOutput, 404: describe_problem("There is no such sealed batch, or no register.")},
+    )
+    def get(self, request: Request, seq: int) -> Response:  # noqa: ARG002
+        """Return a sealed batch with its anchor, by its number."""
+        return Response(SealedBatchOutput(get_sealed_batch(seq)).data)
+
+
+class BatchProofsView(APIView):
+    """All proofs of a batch."""
+
+    permission_classes = [Public]
+
+    @extend_schema(
+        operation_id="batches_proofs",
+        parameters=[
+            OpenApiParameter(
+                "format",
+                OpenApiTypes.STR,
+                enum=[form.value for form in ProofForm],
+                description="`ots` (the default), `json` or `both`.",
+            )
+        ],
+        responses={
+            (200, ARCHIVE_MEDIA_TYPE): OpenApiTypes.BINARY,
+            404: describe_problem("There is no such sealed batch, or no register."),
+            409: describe_problem("The batch's anchor is not in a block yet."),
+        },
+    )
+    def get(self, request: Request, seq: int) -> StreamingHttpResponse:
+        """Download every proof of a batch as one ZIP archive, `<record id>.ots` and `.proof.json`.
+
+        `cadastre audit` verifies it.
+        """
+        query = FormQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        archive = get_batch_archive(seq=seq, form=ProofForm(query.validated_data["format"]))
+        response = StreamingHttpResponse(archive, content_type=ARCHIVE_MEDIA_TYPE)
+        response["Content-Disposition"] = f'attachment; filename="batch-{seq}-proofs.zip"'
+        return response

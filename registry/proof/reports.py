@@ -1,0 +1,108 @@
+"""What a command of the verifier prints: lines for people, or one JSON object, and its exit code."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import log2
+
+from registry.proof.claims import AttestationClaim, ChainClaim, Claims, SourceClaim
+from registry.proof.errors import InvalidProofError, ProofError
+
+EXIT_VALID, EXIT_INVALID, EXIT_UNDECIDED, EXIT_USAGE = 0, 1, 2, 3
+_EXITS = {"invalid": EXIT_INVALID, "undecided": EXIT_UNDECIDED, "usage": EXIT_USAGE}
+_REGISTRY_NOTES = {
+    False: "which the anchors file names: compare it with the one that you know",
+    True: "which you named",
+}
+
+
+def report_claims(claims: Claims, *, is_json: bool) -> int:
+    """Print what is proved."""
+    if is_json:
+        print_text(json.dumps({"result": "valid", "level": claims.level, **asdict(claims)}, indent=1))
+    else:
+        print_text("\n".join(_list_lines(claims)))
+    return EXIT_VALID
+
+
+def report_error(error: ProofError, *, is_json: bool, attestations: Sequence[AttestationClaim] = ()) -> int:
+    """Print why nothing is proved, and what became of an .ots's attestations."""
+    step = error.step if isinstance(error, InvalidProofError) else None
+    cause = type(error).__name__
+    if is_json:
+        answer = {"result": error.result, "step": step, "cause": cause, "detail": str(error)} | _list_places(error)
+        print_text(json.dumps(answer | {"attestations": [asdict(claim) for claim in attestations]}, indent=1))
+    else:
+        place = "" if step is None else f" at step {step}"
+        place += "".join(f", {what} {name}" for what, name in _list_places(error).items())
+        lines = [f"{error.result}{place}: {error} ({cause})", *map(_write_attestation, attestations)]
+        print_text("\n".join(lines))
+    return _EXITS[error.result]
+
+
+def print_text(text: str) -> None:
+    """Print to standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def _list_places(error: ProofError) -> dict[str, int | str]:
+    """Return which batch or which of many proofs is at fault, where an audit found it."""
+    places = {"batch": error.batch, "file": error.file}
+    return {what: name for what, name in places.items() if name is not None}
+
+
+def _list_lines(claims: Claims) -> list[str]:
+    block = claims.block
+    lines = [
+        f"valid: existed before block {block.height}, whose miner dates it {block.time}",
+        f"  {claims.hash_name:9} {claims.digest}",
+        f"  block     {block.block_hash}",
+    ]
+    lines += _list_record_lines(claims)
+    lines += map(_write_attestation, claims.attestations)
+    told = sum(source.told for source in claims.sources)
+    if told < len(claims.sources):
+        lines.append(f"  sources   only {told} of {len(claims.sources)} can tell")
+    return lines + [line for source in claims.sources for line in list_source_lines(source)]
+
+
+def _list_record_lines(claims: Claims) -> list[str]:
+    record = claims.record
+    if record is None:
+        return []
+    after = "undecided" if record.made_after_block is None else f"made after block {record.made_after_block}"
+    lines = [
+        f"  record    number {record.index}, kind {record.kind} ({record.kind_name})",
+        f"  leaf      {record.leaf}",
+        f"  batch     number {record.seq}, {after}",
+        f"  anchor    {record.anchor_txid}",
+    ]
+    if record.details is not None:
+        lines.append(f"  details   {json.dumps(record.details)}")
+    if claims.registry is not None:
+        lines.append(f"  canonical in the registry {claims.registry}, {_REGISTRY_NOTES[claims.registry_checked]}")
+    return lines
+
+
+def _write_attestation(claim: AttestationClaim) -> str:
+    if claim.uri is not None:
+        about = claim.uri
+    elif claim.height is not None:
+        about = f"block {claim.height}"
+    else:
+        about = f"tag {claim.tag}, {len(claim.payload) // 2} bytes"
+    reason = "" if claim.detail is None else f" ({claim.detail})"
+    return f"  {claim.kind:9} {about}: {claim.result}{reason}"
+
+
+def list_source_lines(source: SourceClaim) -> list[str]:
+    """Return what a source said of a block, and which chain its headers file holds."""
+    said = "has this header" if source.told else f"cannot tell: {source.detail}"
+    lines = [f"  source    {source.source}: {said}"]
+    return lines if source.chain is None else [*lines, _write_chain(source.chain)]
+
+
+def _write_chain(chain: ChainClaim) -> str:
+    span = f"blocks {chain.first_height} to {chain.tip_height}, 2^{log2(int(chain.work)):.1f} hashes of work"
+    return f"            {chain.network}, {span}, tip {chain.tip_hash}"

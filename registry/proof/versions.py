@@ -1,0 +1,3 @@
+"""The verifier's version, which is the project's."""
+
+VERSION = "0.1.0"
