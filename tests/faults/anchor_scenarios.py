@@ -60,6 +60,8 @@ class Anchors(World):
 class Replacing(Anchors):
     """An anchor is overdue as soon as the node has it, and is replaced."""
 
+    points_min = 45
+
     def prepare(self) -> None:
         """Let an anchor that no block has taken wait until its deadline."""
         super().prepare()
@@ -83,6 +85,8 @@ class Replacing(Anchors):
 class ToppingUp(Anchors):
     """An anchor waits for funds, which come in a block."""
 
+    points_min = 70
+
     def prepare(self) -> None:
         """Found a register on too little, and let a payment wait to be mined."""
         super().prepare()
@@ -105,6 +109,8 @@ class ToppingUp(Anchors):
 
 class Regrowing(Anchors):
     """The version of a parent that had been replaced is mined after all, and its child is signed anew."""
+
+    points_min = 75
 
     def prepare(self) -> None:
         """Let a branch with the first version take over from one with the second and a child built on it."""
@@ -142,6 +148,8 @@ class Regrowing(Anchors):
 
 class Succeeding(Anchors):
     """A register whose key was lost is succeeded, and what it sealed is anchored."""
+
+    points_min = 65
 
     def prepare(self) -> None:
         """Anchor a batch, seal another, lose the key, and pay the new one."""

@@ -18,9 +18,9 @@ from registry.services import anchors
 from registry.services.anchor_drafts import Rivals, draft_anchor, plan_anchor
 from registry.services.anchor_versions import replace_anchor
 from tests.nodes import DevnodeProcess
-from tests.payouts.threads import run_together
 from tests.registry.anchoring import Anchoring, get_current
 from tests.registry.conftest import NOW, FoundedRegister
+from tests.threads import run_together
 
 DEADLINE = 2
 HOUR = timedelta(hours=1)

@@ -1,0 +1,5 @@
+"""Every scenario of the fault tests, by its name on the command line."""
+
+from tests.faults import anchor_scenarios, scenarios
+
+SCENARIOS = {**scenarios.SCENARIOS, **anchor_scenarios.SCENARIOS}
