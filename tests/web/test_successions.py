@@ -102,6 +102,8 @@ def test_what_the_old_register_anchored_stays_in_its_batch(client: Client, ancho
     assert str(anchored.id) in batch.content.decode()
     assert f'href="/batches/1/?register={OLD}"' in batch.content.decode()
     assert "2 leaves under one Merkle root" in read_text(batch)
+    assert f'href="/api/v1/anchors?register={OLD}"' in batch.content.decode()
+    assert "All proofs of the batch" not in read_text(batch)
     assert client.get(f"{address}&from=1").status_code == 200
 
 

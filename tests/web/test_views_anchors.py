@@ -3,9 +3,10 @@
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
+from pytest_django.fixtures import Settings
 
 from registry.models import Anchor, AnchorTransaction
-from tests.factories.registry import make_anchor, make_register
+from tests.factories.registry import make_anchor, make_register, mine_block
 from tests.web.readers import read_text
 from web.selectors.anchors import PAGE_ANCHORS
 
@@ -121,6 +122,18 @@ def test_each_state_is_told(client: Client, state: str):
 
     assert f"{state} " in text
     assert ("none yet" in text) == (state in {"SIGNED", "BROADCAST"})
+
+
+def test_an_anchor_that_waits_names_the_block_of_its_deadline(client: Client, settings: Settings):
+    settings.CADASTRE_ANCHOR_DEADLINE_BLOCKS = 12
+    anchor = make_anchor(state=Anchor.State.BROADCAST)
+    Anchor.objects.filter(id=anchor.id).update(waiting_from_height=1_000)
+
+    waiting = read_text(client.get(f"/anchors/{get_txid(anchor)}/"))
+
+    assert "if it is in no block by 1,012, it is signed again" in waiting
+    mine_block([bytes(AnchorTransaction.objects.get().raw)])
+    assert "Deadline" not in read_text(client.get(f"/anchors/{get_txid(anchor)}/"))
 
 
 def test_the_pages_take_the_same_number_of_queries_however_long_the_chain(

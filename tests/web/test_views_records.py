@@ -398,3 +398,16 @@ def test_no_page_reads_more_leaves_than_one_subtree_has(client: Client):
     of_leaves = [query["sql"] for query in captured if 'SELECT "registry_record"."leaf"' in query["sql"]]
     assert len(of_leaves) == 1
     assert f'"index" < {SUBTREE_LEAVES}' in of_leaves[0]
+
+
+def test_an_anchored_batch_offers_all_its_proofs_and_the_anchors_file(client: Client):
+    make_document_record()
+    make_sealed_batch()
+    assert "All proofs" not in read_text(client.get("/batches/0/"))
+    make_anchor(state=Anchor.State.FINAL)
+
+    page = client.get("/batches/0/").content.decode()
+
+    for address in ("/api/v1/batches/0/proofs?format=both", "/api/v1/anchors"):
+        assert f'href="{address}"' in page
+        assert client.get(address).status_code == 200
