@@ -39,10 +39,10 @@ class RecordAdmin(ReadOnlyAdmin[Record]):
 
 @admin.register(Batch)
 class BatchAdmin(ReadOnlyAdmin[Batch]):
-    """Sealed batches, newest first."""
+    """Batches, newest first; one at most is open."""
 
-    list_display = ["seq", "first_index", "size", "sealed_at", "recent_block_hash"]
-    list_filter = ["sealed_at"]
+    list_display = ["seq", "state", "first_index", "size", "size_final", "sealed_at", "recent_block_hash"]
+    list_filter = ["state", "sealed_at"]
     search_fields = ["=seq"]
 
 

@@ -9,18 +9,20 @@ from django.db import connection, connections
 from django.db.migrations.loader import MigrationLoader
 from django.test import TransactionTestCase
 
-from database.append_only import MakeAppendOnly
+from database.append_only import MakeAppendOnly, RemoveTriggers
 
 
 def append_only_operations() -> list[MakeAppendOnly]:
-    """Return every operation that made a table append-only."""
+    """Return every operation that made a table append-only, and whose triggers no later one took away."""
     loader = MigrationLoader(connection)
-    return [
-        operation
-        for _, migration in sorted(loader.disk_migrations.items())
-        for operation in migration.operations
-        if isinstance(operation, MakeAppendOnly)
-    ]
+    found: dict[str, MakeAppendOnly] = {}
+    for _, migration in sorted(loader.disk_migrations.items()):
+        for operation in migration.operations:
+            if isinstance(operation, MakeAppendOnly):
+                found[operation.table] = operation
+            elif isinstance(operation, RemoveTriggers) and isinstance(operation.operation, MakeAppendOnly):
+                del found[operation.table]
+    return list(found.values())
 
 
 @pytest.fixture(autouse=True, scope="session")

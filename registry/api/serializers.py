@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from registry.models import Claim, Record, RightsHolder, SplitPolicy, Work
-from registry.selectors.records import find_anchor, get_state
+from registry.selectors.records import find_anchor, find_sealed_batch, get_state
 from registry.selectors.terms import TermsLine, list_lines
 from users.api.fields import DigestField, Hex32Field, MoneySerializer, StrictIntegerField
 
@@ -72,7 +72,7 @@ class RecordOutput(serializers.Serializer[Any]):
     @extend_schema_field(BatchOutput(allow_null=True))
     def get_batch(self, record: Record) -> dict[str, Any] | None:
         """Return the record's batch, or null before it is sealed."""
-        batch = record.batch
+        batch = find_sealed_batch(record)
         if batch is None:
             return None
         return {

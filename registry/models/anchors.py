@@ -22,18 +22,30 @@ class Register(models.Model):
 
 
 class Batch(models.Model):
-    """Ordered leaves under one Merkle root. The OPEN batch is the records that have none yet; a row is SEALED."""
+    """Ordered leaves under one Merkle root.
+
+    OPEN while records get their places in it, chunk by chunk: it has no root and no commitment yet. SEALED is for ever.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "OPEN"
+        SEALED = "SEALED"
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
     register = models.ForeignKey(Register, on_delete=models.PROTECT, related_name="batches")
     seq = models.BigIntegerField()
     first_index = models.BigIntegerField()
-    size = models.BigIntegerField()
-    root = models.BinaryField(max_length=32)
+    size = models.BigIntegerField(help_text="Leaves that it holds; grows while the batch is OPEN.")
+    size_final = models.BigIntegerField(help_text="Leaves that it takes in all, fixed when it is opened.")
+    state = models.CharField(max_length=6, choices=State.choices, default=State.OPEN)
     previous_commitment = models.BinaryField(max_length=32)
-    recent_block_hash = models.CharField(max_length=64)
-    commitment = models.BinaryField(max_length=32, unique=True)
-    sealed_at = models.DateTimeField()
+    opened_at = models.DateTimeField()
+    # What is below is empty while the batch is OPEN.
+    root = models.BinaryField(max_length=32, default=b"")
+    subtree_roots = models.BinaryField(default=b"", help_text="32 bytes for each 1,024 leaves, in order.")
+    recent_block_hash = models.CharField(max_length=64, blank=True)
+    commitment = models.BinaryField(max_length=32, default=b"")
+    sealed_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-seq"]
@@ -41,7 +53,29 @@ class Batch(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["register", "seq"], name="registry_batch_seq_once"),
             models.UniqueConstraint(fields=["register", "first_index"], name="registry_batch_first_index_once"),
+            models.UniqueConstraint(
+                fields=["commitment"], name="registry_batch_commitment_once", condition=models.Q(state="SEALED")
+            ),
+            models.UniqueConstraint(
+                fields=["register"], name="registry_batch_one_open", condition=models.Q(state="OPEN")
+            ),
             amount_constraint(name="registry_batch_size_positive", field="size", minimum=1),
+            models.CheckConstraint(
+                name="registry_batch_size_in_range", condition=models.Q(size__lte=models.F("size_final"))
+            ),
+            models.CheckConstraint(
+                name="registry_batch_sealed_whole",
+                condition=models.Q(
+                    state="OPEN", root=b"", subtree_roots=b"", recent_block_hash="", commitment=b"", sealed_at=None
+                )
+                | (
+                    models.Q(state="SEALED", size=models.F("size_final"), sealed_at__isnull=False)
+                    & ~models.Q(root=b"")
+                    & ~models.Q(subtree_roots=b"")
+                    & ~models.Q(recent_block_hash="")
+                    & ~models.Q(commitment=b"")
+                ),
+            ),
         ]
 
     def __str__(self) -> str:

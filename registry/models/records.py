@@ -33,7 +33,10 @@ class Record(models.Model):
     uploader = models.ForeignKey("users.User", on_delete=models.PROTECT, null=True, related_name="records")
     work = models.ForeignKey("registry.Work", on_delete=models.PROTECT, null=True, related_name="records")
     registered_at = models.DateTimeField()
-    batch = models.ForeignKey("registry.Batch", on_delete=models.PROTECT, null=True, related_name="records")
+    # Not indexed: a batch's records are those of a range of indexes.
+    batch = models.ForeignKey(
+        "registry.Batch", on_delete=models.PROTECT, null=True, related_name="records", db_index=False
+    )
     index = models.BigIntegerField(null=True, unique=True, help_text="The leaf's place in the whole register.")
 
     class Meta:
@@ -41,7 +44,7 @@ class Record(models.Model):
         indexes = [
             models.Index(fields=["sha256"], name="registry_record_sha256"),
             models.Index(fields=["-registered_at", "-id"], name="registry_record_newest"),
-            models.Index(fields=["registered_at"], name="registry_record_unbatched", condition=models.Q(batch=None)),
+            models.Index(fields=["id"], name="registry_record_waiting", condition=models.Q(batch=None)),
         ]
         constraints = [
             models.CheckConstraint(

@@ -8,7 +8,7 @@ from registry.proof import commitments
 
 
 def get_batch_fields(batch: Batch) -> commitments.Batch:
-    """Return the fields that a batch's commitment commits to."""
+    """Return the fields that a batch's commitment commits to; the batch has its root."""
     return commitments.Batch(
         seq=batch.seq,
         first_index=batch.first_index,
@@ -29,8 +29,9 @@ def get_register_fields(register: Register) -> tuple[bytes, bytes]:
 def get_oldest_unanchored_at() -> datetime | None:
     """Return when the oldest record without a mined anchor was registered, or None if every record has one."""
     unmined = Batch.objects.exclude(anchor__height__isnull=False).order_by("seq").first()
-    oldest = [
-        Record.objects.filter(batch=batch).order_by("registered_at").values_list("registered_at", flat=True).first()
-        for batch in ([unmined, None] if unmined else [None])
-    ]
-    return min((moment for moment in oldest if moment is not None), default=None)
+    # Places are given in the order of keys, which sort by time: the first record of a batch stands for its oldest.
+    oldest = [Record.objects.filter(batch=None).order_by("id")[:1]]
+    if unmined is not None:
+        oldest.append(Record.objects.filter(index=unmined.first_index))
+    moments = [moment for rows in oldest for moment in rows.values_list("registered_at", flat=True)]
+    return min(moments, default=None)

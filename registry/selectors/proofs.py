@@ -8,7 +8,7 @@ from django.conf import settings
 from registry.errors import ProofNotReadyError, RegisterMissingError
 from registry.models import Anchor, AnchorTransaction, Batch, Record, Register
 from registry.proof import anchors as anchors_file
-from registry.proof import leaves, merkle
+from registry.proof import leaves
 from registry.proof.documents import (
     AnchoredBatch,
     BlockPlace,
@@ -19,9 +19,8 @@ from registry.proof.documents import (
 )
 from registry.proof.templates import write_timestamp, write_timestamp_suffix
 from registry.selectors.batches import get_batch_fields, get_register_fields
+from registry.selectors.paths import get_path, split_hashes
 from registry.selectors.records import find_anchor, get_record
-
-HASH_BYTES = 32
 
 
 def get_proof_document(record_id: UUID) -> bytes:
@@ -36,7 +35,7 @@ def get_proof_document(record_id: UUID) -> bytes:
             record=_get_leaf_fields(record),
             opened=OpenedDetails(details=record.details, salt=bytes(record.details_salt)),
             index=_get_index(record),
-            path=_get_path(record),
+            path=get_path(record),
             anchored=anchored,
         )
     )
@@ -53,7 +52,7 @@ def get_timestamp(record_id: UUID) -> bytes:
         record=_get_leaf_fields(record),
         position=_get_index(record) - anchored.batch.first_index,
         size=anchored.batch.size,
-        path=_get_path(record),
+        path=get_path(record),
         suffix=write_timestamp_suffix(
             batch=anchored.batch,
             raw_tx=anchored.raw_tx,
@@ -93,7 +92,6 @@ def _anchor(batch: Batch, anchor: Anchor) -> AnchoredBatch:
     current: AnchorTransaction | None = anchor.current
     if current is None or anchor.height is None or current.block_header is None or current.block_index is None:
         raise ProofNotReadyError
-    joined = bytes(current.block_path or b"")
     return anchor_batch(
         batch=get_batch_fields(batch),
         raw_tx=bytes(current.raw),
@@ -101,7 +99,7 @@ def _anchor(batch: Batch, anchor: Anchor) -> AnchoredBatch:
             height=anchor.height,
             header=bytes(current.block_header),
             tx_index=current.block_index,
-            path=tuple(joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)),
+            path=tuple(split_hashes(bytes(current.block_path or b""))),
         ),
     )
 
@@ -121,10 +119,3 @@ def _get_index(record: Record) -> int:
     if record.index is None:
         raise ProofNotReadyError
     return record.index
-
-
-def _get_path(record: Record) -> tuple[bytes, ...]:
-    if record.batch is None:
-        raise ProofNotReadyError
-    batch_leaves = Record.objects.filter(batch=record.batch).order_by("index").values_list("leaf", flat=True)
-    return merkle.merkle_path([bytes(leaf) for leaf in batch_leaves], _get_index(record) - record.batch.first_index)

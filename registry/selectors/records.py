@@ -25,12 +25,19 @@ def get_record(record_id: UUID) -> Record:
     return record
 
 
+def find_sealed_batch(record: Record) -> Batch | None:
+    """Return the batch that a record is sealed in, or None while it waits or its batch is OPEN."""
+    batch = record.batch
+    return batch if batch is not None and batch.state == Batch.State.SEALED else None
+
+
 def find_anchor(record: Record) -> Anchor | None:
     """Return the anchor of a record's batch, or None if it has none yet."""
-    if record.batch is None:
+    batch = find_sealed_batch(record)
+    if batch is None:
         return None
     try:
-        anchor: Anchor = record.batch.anchor
+        anchor: Anchor = batch.anchor
     except Anchor.DoesNotExist:
         return None
     return anchor
@@ -38,12 +45,19 @@ def find_anchor(record: Record) -> Anchor | None:
 
 def get_state(record: Record) -> str:
     """Return REGISTERED, SEALED, or the state of the record's anchor."""
-    if record.batch is None:
+    if find_sealed_batch(record) is None:
         return REGISTERED
     anchor = find_anchor(record)
     return SEALED if anchor is None else str(anchor.state)
 
 
 def list_batches() -> QuerySet[Batch]:
-    """Return batches, newest first, with their anchors."""
-    return Batch.objects.select_related("anchor__current", "register").order_by("-seq")
+    """Return sealed batches, newest first, with their anchors."""
+    sealed = Batch.objects.filter(state=Batch.State.SEALED)
+    return sealed.select_related("anchor__current", "register").order_by("-seq")
+
+
+def list_batch_records(batch: Batch) -> QuerySet[Record]:
+    """Return the records of a batch in the order of their leaves, found by their range of indexes."""
+    rows = Record.objects.filter(index__gte=batch.first_index, index__lt=batch.first_index + batch.size, batch=batch)
+    return rows.order_by("index")

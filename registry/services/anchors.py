@@ -61,7 +61,8 @@ def find_batch_to_anchor() -> Batch | None:
     """Return the next batch to sign an anchor for, or None while one is in flight or nothing is sealed."""
     if Anchor.objects.filter(state__in=IN_FLIGHT).exists():
         return None
-    waiting = Batch.objects.filter(anchor=None, register__network=settings.CADASTRE_NETWORK)
+    sealed = Batch.objects.filter(state=Batch.State.SEALED, register__network=settings.CADASTRE_NETWORK)
+    waiting = sealed.filter(anchor=None)
     return waiting.select_related("register").order_by("seq").first()
 
 

@@ -1,10 +1,18 @@
-"""Seals batches: fixes an order of leaves, their Merkle root, and the commitment that an anchor will publish."""
+"""Seals batches: fixes an order of leaves, their Merkle root, and the commitment that an anchor will publish.
 
+A batch is OPEN while waiting records get their places in it, a chunk in each transaction, so that a registration waits
+for one chunk at most. Then its leaves are hashed outside of any transaction, and a last short one makes it SEALED.
+Every step asks the rows how far it is: after a crash the next sweep goes on, and workers that race do the same work,
+of which the first result counts.
+"""
+
+import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
 
 from chain.follower import find_tip
 from chain.selectors import get_block_hash_at
@@ -14,7 +22,8 @@ from registry.errors import BatchStateError, RegisterMissingError
 from registry.models import Batch, Record, Register
 from registry.proof import commitments
 from registry.selectors.batches import get_batch_fields, get_register_fields
-from registry.trees import build_root
+from registry.selectors.paths import list_subtree_leaves
+from registry.trees import SUBTREE_LEAVES, build_root
 
 CONSUMER = "registry"
 """The name under which the registry follows the chain."""
@@ -22,57 +31,126 @@ CONSUMER = "registry"
 LEAVES_MAX = 1_000_000
 """Leaves of one batch; more wait for the next."""
 
+logger = logging.getLogger(__name__)
+
 
 def seal_due_batches(*, now: datetime) -> int:
     """Seal a batch if its records are old or many enough by the operator's settings; return how many were sealed.
 
-    While a sealed batch still waits for its block, nothing is sealed: anchors go one by one, so a further batch would
-    only wait as well, and the open one can grow instead.
+    A batch that is OPEN comes first: an earlier sweep was broken off. While a sealed batch still waits for its block,
+    no other is opened: anchors go one by one, so it would only wait as well, and records can gather instead.
     Raises RegisterMissingError if records wait and no register has been founded to seal them in.
     """
-    if Batch.objects.exclude(anchor__height__isnull=False).exists():
-        return 0
-    oldest = Record.objects.filter(batch=None).order_by("registered_at").values_list("registered_at", flat=True).first()
-    if oldest is None:
-        return 0
-    is_old = oldest + timedelta(seconds=settings.CADASTRE_SEAL_AGE_SECONDS) <= now
-    if not is_old and Record.objects.filter(batch=None).count() < settings.CADASTRE_SEAL_COUNT:
+    is_open = Batch.objects.filter(state=Batch.State.OPEN, register__network=settings.CADASTRE_NETWORK).exists()
+    if not is_open and not _is_batch_due(now=now):
         return 0
     seal_batch(now=now)
     return 1
 
 
 def seal_batch(*, now: datetime) -> Batch:
-    """Give every record that has no batch its place in a new one, and fix the batch's root and commitment.
+    """Give the records that wait now their places in a batch, and fix its root and commitment.
 
-    Registration goes on meanwhile: a record that commits later falls into the next batch.
-    Raises RegisterMissingError if there is no register, BatchStateError if no record waits or the chain has not been
-    followed as deep as the recent block must lie.
+    Goes on with the OPEN batch if there is one. Registration goes on meanwhile: what commits later falls into the next
+    batch. Raises RegisterMissingError if there is no register, BatchStateError if no record waits or the chain has not
+    been followed as deep as the recent block must lie.
+    """
+    batch = open_batch(now=now)
+    while batch.state == Batch.State.OPEN and batch.size < batch.size_final:
+        batch = take_leaves(batch_id=batch.id)
+    if batch.state == Batch.State.OPEN:
+        batch = close_batch(batch=batch, now=now)
+    return batch
+
+
+def open_batch(*, now: datetime) -> Batch:
+    """Open the next batch with its first chunk of leaves, or return the one that is OPEN.
+
+    Its final size is that of the records that wait now, at most LEAVES_MAX.
+    Raises RegisterMissingError or BatchStateError as seal_batch does.
     """
     with transaction.atomic(durable=True):
-        # The register's row serialises sealing: two workers cannot give out the same seq or index.
+        # The register's row serialises opening: two workers cannot give out the same seq or index.
         register = Register.objects.select_for_update().filter(network=settings.CADASTRE_NETWORK).first()
         if register is None:
             raise RegisterMissingError
         last = Batch.objects.filter(register=register).order_by("-seq").first()
+        if last is not None and last.state == Batch.State.OPEN:
+            return last
+        _get_recent_block_hash()
+        waiting = Record.objects.filter(batch=None)[:LEAVES_MAX].count()
+        if not waiting:
+            raise BatchStateError
         batch = Batch(
             id=make_key(),
             register=register,
             seq=0 if last is None else last.seq + 1,
             first_index=0 if last is None else last.first_index + last.size,
+            size=min(waiting, settings.CADASTRE_SEAL_CHUNK),
+            size_final=waiting,
             previous_commitment=_get_genesis_commitment(register) if last is None else bytes(last.commitment),
-            recent_block_hash=_get_recent_block_hash(),
+            opened_at=now,
+        )
+        batch.save(force_insert=True)
+        _place_records(batch, offset=0, count=batch.size)
+    return batch
+
+
+def take_leaves(*, batch_id: UUID) -> Batch:
+    """Give one more chunk of waiting records, in the order of their ids, places in an OPEN batch; return the batch.
+
+    A batch that is full or sealed meanwhile is returned as it is.
+    """
+    with transaction.atomic(durable=True):
+        batch = Batch.objects.select_for_update(of=("self",)).select_related("register").get(id=batch_id)
+        count = min(settings.CADASTRE_SEAL_CHUNK, batch.size_final - batch.size)
+        if batch.state == Batch.State.OPEN and count:
+            _place_records(batch, offset=batch.size, count=count)
+            Batch.objects.filter(id=batch_id).update(size=F("size") + count)
+            batch.size += count
+    return batch
+
+
+def close_batch(*, batch: Batch, now: datetime) -> Batch:
+    """Compute the root of an OPEN batch that has all its leaves, and make it SEALED; return it.
+
+    The leaves are read and hashed outside of any transaction, a subtree at a time: their places are fixed already.
+    Raises BatchStateError if it is not full, or if a leaf is missing.
+    """
+    if batch.size != batch.size_final:
+        raise BatchStateError(f"{batch} has {batch.size} of its {batch.size_final} leaves")
+    roots = [
+        build_root(list_subtree_leaves(batch=batch, number=number))
+        for number in range(-(-batch.size // SUBTREE_LEAVES))
+    ]
+    batch.root, batch.subtree_roots = build_root(roots), b"".join(roots)
+    with transaction.atomic(durable=True):
+        batch.recent_block_hash = _get_recent_block_hash()
+        batch.commitment = commitments.commitment_hash(get_batch_fields(batch))
+        is_first = Batch.objects.filter(id=batch.id, state=Batch.State.OPEN).update(
+            state=Batch.State.SEALED,
+            root=batch.root,
+            subtree_roots=batch.subtree_roots,
+            recent_block_hash=batch.recent_block_hash,
+            commitment=batch.commitment,
             sealed_at=now,
         )
-        leaves = _take_leaves(batch)
-        if not leaves:
-            raise BatchStateError
-        batch.size = len(leaves)
-        batch.root = build_root(leaves)
-        batch.commitment = commitments.commitment_hash(get_batch_fields(batch))
-        # The rows point at the batch already; the engines check foreign keys at the commit.
-        batch.save(force_insert=True)
-    return batch
+    if not is_first:
+        logger.info("another worker sealed %s", batch)
+    return Batch.objects.select_related("register").get(id=batch.id)
+
+
+def _is_batch_due(*, now: datetime) -> bool:
+    """Return whether a batch may be opened, and the records that wait are old or many enough for one."""
+    if Batch.objects.exclude(anchor__height__isnull=False).exists():
+        return False
+    waiting = Record.objects.filter(batch=None)
+    # Keys sort by time, so the first is the oldest but for what was registered at the same moment.
+    oldest = waiting.order_by("id").values_list("registered_at", flat=True).first()
+    if oldest is None:
+        return False
+    is_old = oldest + timedelta(seconds=settings.CADASTRE_SEAL_AGE_SECONDS) <= now
+    return is_old or waiting[: settings.CADASTRE_SEAL_COUNT].count() >= settings.CADASTRE_SEAL_COUNT
 
 
 def _get_genesis_commitment(register: Register) -> bytes:
@@ -89,20 +167,24 @@ def _get_recent_block_hash() -> str:
     return get_block_hash_at(CONSUMER, height)
 
 
-def _take_leaves(batch: Batch) -> list[bytes]:
-    """Give waiting records their indexes in the order of their ids, by one statement, and return their leaves."""
+def _place_records(batch: Batch, *, offset: int, count: int) -> None:
+    """Give the first `count` waiting records their indexes in the order of their ids, by one statement: a step.
+
+    Raises BatchStateError if fewer wait.
+    """
     require_transaction()
     table = connection.ops.quote_name(Record._meta.db_table)  # noqa: SLF001  Django documents it
     index = connection.ops.quote_name("index")
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {table} SET batch_id = %s, {index} = ranked.place FROM ("  # noqa: S608  only names are formatted
-            f"SELECT id AS record_id, %s + row_number() OVER (ORDER BY id) - 1 AS place FROM {table} "
-            f"WHERE batch_id IS NULL ORDER BY id LIMIT %s) AS ranked WHERE {table}.id = ranked.record_id",
-            [_adapt_key(batch.id), batch.first_index, LEAVES_MAX],
+            f"SELECT id AS record_id, %s + row_number() OVER (ORDER BY id) - 1 AS place FROM ("
+            f"SELECT id FROM {table} WHERE batch_id IS NULL ORDER BY id LIMIT %s) AS waiting"
+            f") AS ranked WHERE {table}.id = ranked.record_id",
+            [_adapt_key(batch.id), batch.first_index + offset, count],
         )
-    leaves = Record.objects.filter(batch_id=batch.id).order_by("index").values_list("leaf", flat=True)
-    return [bytes(leaf) for leaf in leaves]
+        if cursor.rowcount != count:
+            raise BatchStateError(f"{cursor.rowcount} of the {count} records that {batch} counted on are waiting")
 
 
 def _adapt_key(key: UUID) -> UUID | str:

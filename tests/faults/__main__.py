@@ -25,6 +25,8 @@ def main(name: str, *, has_points: bool) -> int:
             CADASTRE_NODE_TRANSPORT="tests.faults.transport.KillingTransport",
             CADASTRE_SECRET_KEY="only-for-the-fault-tests" * 3,
             CADASTRE_SEAL_AGE_SECONDS="0",
+            # So that a batch of five takes its leaves in three transactions.
+            CADASTRE_SEAL_CHUNK="2",
             # The fewest that show each state, for every block is tried at each of its points.
             CADASTRE_CONFIRMATIONS_FINAL="2",
             CADASTRE_DEPOSIT_CONFIRMATIONS="2",

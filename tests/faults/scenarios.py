@@ -97,11 +97,11 @@ class Sealing(World):
     points_min = 8
 
     def prepare(self) -> None:
-        """Store three blobs, and found a register."""
+        """Store five blobs, and found a register."""
         super().prepare()
         self.found()
         bob = make_user("bob")
-        for content in (b"one", b"two", b"three"):
+        for content in (b"one", b"two", b"three", b"four", b"five"):
             make_link(bob, blob=make_blob(content, now=START), now=START)
 
     def sweep(self) -> None:
@@ -110,14 +110,14 @@ class Sealing(World):
         batches.seal_due_batches(now=self.now)
 
     def is_done(self) -> bool:
-        """Every record has its batch."""
-        return Record.objects.filter(batch__isnull=False).count() >= 3
+        """Every record is sealed."""
+        return Record.objects.filter(batch__state=Batch.State.SEALED).count() >= 5
 
     def check(self) -> None:
         """Each blob has one record with one work, each record one index, and each batch the root of its leaves."""
-        check_register(expected_records=3)
-        assert Record.objects.values("work").distinct().count() == 3
-        assert [work.policies.count() for work in Work.objects.all()] == [1, 1, 1]
+        check_register(expected_records=5)
+        assert Record.objects.values("work").distinct().count() == 5
+        assert [work.policies.count() for work in Work.objects.all()] == [1] * 5
 
 
 class Anchoring(World):
@@ -270,7 +270,7 @@ def check_register(*, expected_records: int) -> None:
     assert list(indexes) == list(range(expected_records))
     next_index = 0
     for seq, batch in enumerate(Batch.objects.order_by("seq")):
-        assert (batch.seq, batch.first_index) == (seq, next_index)
+        assert (batch.seq, batch.first_index, batch.state) == (seq, next_index, Batch.State.SEALED)
         leaves = Record.objects.filter(batch=batch).order_by("index").values_list("leaf", flat=True)
         assert bytes(batch.root) == merkle_root([bytes(leaf) for leaf in leaves])
         next_index += batch.size

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from pytest_django.fixtures import Settings
 
-from registry.models import Record, SplitPolicy
-from tests.factories.registry import make_anchor, make_claim, make_record, make_sealed_batch
+from registry.models import Batch, Record, SplitPolicy
+from registry.services.batches import open_batch
+from tests.factories.registry import make_anchor, make_claim, make_document_record, make_record, make_sealed_batch
 from tests.factories.users import NOW, make_user
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +63,87 @@ def test_a_sealed_record_never_moves_to_another_batch():
 
 def test_a_sealed_records_place_is_fixed():
     refuse('UPDATE registry_record SET "index" = 777 WHERE "index" IS NOT NULL')
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "size = size",
+        "size = size + 1",
+        "state = 'OPEN'",
+        "root = root",
+        "subtree_roots = subtree_roots",
+        "recent_block_hash = recent_block_hash",
+        "commitment = commitment",
+        "sealed_at = sealed_at",
+        "size_final = size_final",
+        "previous_commitment = previous_commitment",
+        "opened_at = opened_at",
+    ],
+)
+def test_a_sealed_batch_never_changes(change: str):
+    refuse(f"UPDATE registry_batch SET {change}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "size = size - 1",
+        "size = size_final + 1",
+        "size_final = size_final + 1",
+        "first_index = first_index + 1",
+        "previous_commitment = previous_commitment",
+        "opened_at = opened_at",
+        # Half sealed.
+        "state = 'SEALED'",
+        "sealed_at = opened_at",
+        "commitment = previous_commitment",
+        "state = 'SEALED', sealed_at = opened_at, commitment = previous_commitment, size = size_final",
+    ],
+)
+def test_an_open_batch_only_grows_and_is_sealed_as_a_whole(settings: Settings, change: str):
+    settings.CADASTRE_SEAL_CHUNK = 2
+    for _ in range(3):
+        make_document_record()
+    open_batch(now=NOW)
+
+    refuse(f"UPDATE registry_batch SET {change} WHERE state = 'OPEN'")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE registry_batch SET size = size + 1 WHERE state = 'OPEN'")
+
+
+def test_a_register_has_one_open_batch(settings: Settings):
+    make_document_record()
+    opened = open_batch(now=NOW)
+    fields = {"size": 1, "size_final": 1, "previous_commitment": bytes(32), "opened_at": NOW}
+    make_document_record()
+
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Batch.objects.create(register=opened.register, seq=opened.seq + 1, first_index=10**6, **fields)
+    if connection.vendor == "sqlite":
+        columns = "id, register_id, seq, first_index, size, size_final, state, previous_commitment, opened_at, root, "
+        columns += "subtree_roots, recent_block_hash, commitment"
+        changed = columns.replace("id,", "'00000000000000000000000000000001',", 1)
+        changed = changed.replace(" seq,", " seq + 1,").replace(" first_index,", " first_index + 1000,")
+        refuse(
+            f"INSERT OR REPLACE INTO registry_batch ({columns}) SELECT {changed} FROM registry_batch "
+            "WHERE state = 'OPEN'"
+        )
+
+
+def test_an_update_cannot_replace_another_row():
+    if connection.vendor == "postgresql":
+        pytest.skip("only SQLite replaces rows by an UPDATE")
+    make_document_record()
+    batch_id = Batch.objects.earliest("seq").id.hex
+    refuse(f"UPDATE OR REPLACE registry_record SET batch_id = '{batch_id}', \"index\" = 0 WHERE batch_id IS NULL")
+    open_batch(now=NOW)
+    refuse(
+        "UPDATE OR REPLACE registry_batch SET state = 'SEALED', size = size_final, sealed_at = opened_at, "
+        "root = x'01', subtree_roots = x'01', recent_block_hash = '01', "
+        "commitment = (SELECT commitment FROM registry_batch LIMIT 1) "
+        "WHERE state = 'OPEN'"
+    )
 
 
 def test_a_frozen_policys_line_cannot_be_replaced_under_another_id():

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from registry.models import Anchor, Record, SplitPolicy
 from registry.proof.__main__ import main as verify
+from registry.services.batches import open_batch
 from tests.factories.registry import (
     make_anchor,
     make_document_record,
@@ -135,6 +136,20 @@ def test_a_sealed_record_waits_for_its_anchor(client: Client, bob: User):
 
     assert "In a batch that no anchor publishes yet" in text
     assert "Not signed yet" in text
+
+
+def test_a_record_in_an_open_batch_is_not_shown_as_sealed(client: Client, bob: User):
+    record = make_record(bob)
+    make_register()
+    open_batch(now=NOW)
+
+    text = read_text(client.get(f"/records/{record.id}/"))
+
+    assert "REGISTERED" in text
+    assert "waits for the next batch to be sealed" in text
+    assert "leaf 0 of the register" not in read_text(client.get("/records/"))
+    assert "Records 1" in read_text(client.get("/"))
+    assert client.get("/batches/0/").status_code == 404
 
 
 def test_an_anchored_record_shows_every_hash_of_its_way(client: Client, bob: User):

@@ -61,14 +61,14 @@ class ReviewFacts:
 
 
 def get_register_facts() -> RegisterFacts:
-    """Return what the register holds, without counting the records of sealed batches one by one."""
+    """Return what the register holds, without counting the records that have their places one by one."""
     last_batch = Batch.objects.order_by("-seq").first()
-    sealed = last_batch.first_index + last_batch.size if last_batch else 0
+    placed = last_batch.first_index + last_batch.size if last_batch else 0
     mined = Anchor.objects.filter(height__isnull=False)
     last_anchor = mined.select_related("current", "batch").order_by("-batch__seq").first()
     settled = SettlementWindow.objects.filter(state=SettlementWindow.State.SETTLED).aggregate(total=Sum("count"))
     return RegisterFacts(
-        records=sealed + Record.objects.filter(batch=None).count(),
+        records=placed + Record.objects.filter(batch=None).count(),
         anchored_batches=mined.count(),
         last_anchor=last_anchor,
         transfers_settled=int(settled["total"] or 0),
@@ -80,8 +80,8 @@ def get_status(*, now: datetime) -> StatusFacts:
     """Return how long rows have waited for their sweeps, and how far the chain has been followed."""
     registry_tip, payouts_tip = find_tip(REGISTRY_CONSUMER), find_tip(PAYOUTS_CONSUMER)
     in_flight = Anchor.objects.filter(height=None).order_by("changed_at")
-    unbatched = Record.objects.filter(batch=None).order_by("registered_at")
-    unsigned = Batch.objects.filter(anchor=None).order_by("sealed_at")
+    unbatched = Record.objects.filter(batch=None).order_by("id")
+    unsigned = Batch.objects.filter(state=Batch.State.SEALED, anchor=None).order_by("sealed_at")
     closed = SettlementWindow.objects.filter(state=SettlementWindow.State.CLOSED).order_by("closed_at")
     oldest_unanchored_at = get_oldest_unanchored_at()
     return StatusFacts(
@@ -101,12 +101,13 @@ def get_status(*, now: datetime) -> StatusFacts:
 
 def get_review_facts(*, now: datetime) -> ReviewFacts:
     """Return the counts of the admin's first page."""
-    last_batch = Batch.objects.order_by("-seq").values_list("seq", flat=True).first()
+    sealed = Batch.objects.filter(state=Batch.State.SEALED)
+    last_batch = sealed.order_by("-seq").values_list("seq", flat=True).first()
     return ReviewFacts(
         claims_waiting=Claim.objects.filter(state=Claim.State.SUBMITTED).count(),
         oldest_unanchored_seconds=_seconds_since(get_oldest_unanchored_at(), now),
         batches_sealed=0 if last_batch is None else last_batch + 1,
-        batches_waiting=Batch.objects.filter(anchor=None).count(),
+        batches_waiting=sealed.filter(anchor=None).count(),
         batches_anchored=Anchor.objects.filter(height__isnull=False).count(),
     )
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from registry.errors import PolicyNotFoundError, RegistryError
 from registry.models import Batch, Record, SplitPolicy
-from registry.selectors.records import get_record, get_state, list_batches, list_records
+from registry.selectors.records import find_sealed_batch, get_record, get_state, list_batches, list_records
 from registry.selectors.terms import get_policy, list_lines
 from web.plats import Parcel, draw_plat
 from web.selectors.payees import PayeeRow, list_payees
@@ -39,12 +39,13 @@ class RecordList:
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """One record with its way into Bitcoin (`path` is None if not sealed, or too long for a page) and who is paid."""
+    """One record with its way into Bitcoin (`batch` is None, and `path` empty, before it is sealed) and who is paid."""
 
     record: Record
+    batch: Batch | None
     state: str
     plat: tuple[Parcel, ...]
-    path: list[PathStep] | None
+    path: list[PathStep]
     anchor: AnchorView | None
     policy: SplitPolicy | None
     payees: list[PayeeRow]
@@ -75,6 +76,7 @@ def get_record_view(record_id: UUID, *, now: datetime) -> RecordView:
     policy = _find_policy(record, now=now)
     return RecordView(
         record=record,
+        batch=find_sealed_batch(record),
         state=get_state(record),
         plat=draw_plat(bytes(record.leaf)),
         path=list_path(record),
@@ -91,7 +93,8 @@ def get_batch_view(seq: int, *, from_index: int | None) -> BatchView:
         raise BatchNotFoundError
     anchor = find_anchor_view(batch)
     first = batch.first_index if from_index is None else from_index
-    records = list_records().filter(batch=batch, index__gte=first).order_by("index")
+    end = batch.first_index + batch.size
+    records = list_records().filter(batch=batch, index__gte=first, index__lt=end).order_by("index")
     found = list(records[: PAGE_ROWS + 1])
     return BatchView(
         batch=batch,

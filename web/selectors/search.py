@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from registry.models import AnchorTransaction, Batch
-from registry.selectors.records import list_records
+from registry.selectors.records import list_batches, list_records
 from web.selectors.records import RecordRow, make_rows
 
 HASH_DIGITS = 64
@@ -43,7 +43,7 @@ def _search_hash(text: str) -> Findings:
     value = bytes.fromhex(text)
     records = list_records().filter(Q(sha256=value) | Q(leaf=value))[:RESULTS_MAX]
     anchored = AnchorTransaction.objects.filter(Q(txid=text) | Q(anchor__block_hash=text))
-    batches = Batch.objects.filter(
-        Q(commitment=value) | Q(root=value) | Q(anchor__in=anchored.values("anchor_id"))
-    ).order_by("-seq")[:RESULTS_MAX]
+    batches = list_batches().filter(Q(commitment=value) | Q(root=value) | Q(anchor__in=anchored.values("anchor_id")))[
+        :RESULTS_MAX
+    ]
     return Findings(is_understood=True, records=make_rows(records), batches=tuple(batches))

@@ -7,14 +7,10 @@ from chain.follower import find_tip
 from registry.models import Anchor, AnchorTransaction, Batch, Record
 from registry.proof.hashes import sha256
 from registry.proof.headers import Header, display_hash, parse_header
-from registry.proof.merkle import merkle_path, path_sides
-from registry.selectors.records import find_anchor
+from registry.proof.merkle import path_sides
+from registry.selectors.paths import get_path, split_hashes
+from registry.selectors.records import find_anchor, find_sealed_batch
 from registry.services.batches import CONSUMER
-
-PATH_LEAVES_MAX = 16_384
-"""A page builds the tree anew, so it shows the path of batches up to this size; the proof has every path."""
-
-HASH_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +50,18 @@ class AnchorView:
     block: BlockView | None
 
 
-def list_path(record: Record) -> list[PathStep] | None:
-    """Return a sealed record's path to its batch's root, or None if the batch is too large for a page.
+def list_path(record: Record) -> list[PathStep]:
+    """Return a record's path to its batch's root, empty before it is sealed.
 
     The last step's node is the root; a batch of one leaf has no steps.
     """
-    batch = record.batch
-    if batch is None or record.index is None or batch.size > PATH_LEAVES_MAX:
-        return None
-    rows = Record.objects.filter(batch=batch).order_by("index").values_list("leaf", flat=True)
-    leaves = [bytes(leaf) for leaf in rows]
-    position = record.index - batch.first_index
+    batch = find_sealed_batch(record)
+    if batch is None or record.index is None:
+        return []
+    sides = path_sides(record.index - batch.first_index, batch.size)
     node = bytes(record.leaf)
     steps = []
-    for neighbour, is_left in zip(merkle_path(leaves, position), path_sides(position, batch.size), strict=True):
+    for neighbour, is_left in zip(get_path(record), sides, strict=True):
         node = sha256(neighbour + node if is_left else node + neighbour)
         steps.append(PathStep(is_left=is_left, neighbour=neighbour, node=node))
     return steps
@@ -118,7 +112,6 @@ def _view_block(anchor: Anchor, current: AnchorTransaction) -> BlockView | None:
     if anchor.height is None or current.block_header is None or current.block_index is None:
         return None
     header: Header = parse_header(bytes(current.block_header))
-    joined = bytes(current.block_path or b"")
     tip = find_tip(CONSUMER)
     return BlockView(
         height=anchor.height,
@@ -126,7 +119,7 @@ def _view_block(anchor: Anchor, current: AnchorTransaction) -> BlockView | None:
         time=datetime.fromtimestamp(header.time, tz=UTC),
         merkle_root=display_hash(header.merkle_root),
         tx_index=current.block_index,
-        path_hashes=tuple(display_hash(joined[at : at + HASH_BYTES]) for at in range(0, len(joined), HASH_BYTES)),
+        path_hashes=tuple(display_hash(node) for node in split_hashes(bytes(current.block_path or b""))),
         header_hex=header.raw.hex(),
         confirmations=max(0, tip.height - anchor.height + 1) if tip else 0,
     )
