@@ -10,6 +10,8 @@ from opentimestamps.core.op import OpAppend, OpPrepend, OpSHA256
 from opentimestamps.core.serialize import StreamSerializationContext
 from opentimestamps.core.timestamp import DetachedTimestampFile, Timestamp
 
+from bench.leaves import LEAVES, hash_bare, make_leaves
+from bench.memory import measure_memory
 from bench.peers.run import run_peer
 from bench.rows import Row, compare, time_call
 from registry.proof.commitments import Batch, commitment_head
@@ -19,15 +21,9 @@ from registry.proof.templates import write_timestamp, write_timestamp_suffix
 from registry.proof.transactions import commitment_script, read_anchor
 from registry.trees import build_root
 
-LEAVES = 1_000_000
 PEER_LEAVES = 100_000
 TIMESTAMPS = 20_000
 HEIGHT = 900_000
-
-
-def make_leaves(count: int) -> list[bytes]:
-    """Return distinct leaves of 32 bytes."""
-    return [hashlib.sha256(number.to_bytes(8)).digest() for number in range(count)]
 
 
 def measure() -> list[Row]:
@@ -38,8 +34,13 @@ def measure() -> list[Row]:
     return [
         compare(f"root of {LEAVES:,} leaves", partial(time_call, partial(build_root, leaves)), name, bare, bar=1.3),
         compare(
-            f"tree and path data of {LEAVES:,} leaves", partial(time_call, partial(merkle_levels, leaves)), name, bare
+            f"tree and path data of {LEAVES:,} leaves",
+            partial(time_call, partial(merkle_levels, leaves)),
+            name,
+            bare,
+            bar=1.3,
         ),
+        measure_memory("tree", name=f"memory that this tree of {LEAVES:,} leaves adds", limit_mb=120),
         compare(
             f"root of {PEER_LEAVES:,} leaves",
             partial(time_call, partial(build_root, few)),
@@ -49,16 +50,6 @@ def measure() -> list[Row]:
         ),
         measure_timestamps(),
     ]
-
-
-def hash_bare(leaves: list[bytes]) -> bytes:
-    """Hash as many pairs as a tree has inner nodes, and nothing else: the limit of any tree in this language."""
-    pair = leaves[0] + leaves[1]
-    digest = b""
-    sha256 = hashlib.sha256
-    for _ in range(len(leaves) - 1):
-        digest = sha256(pair).digest()
-    return digest
 
 
 def measure_timestamps() -> Row:
@@ -83,7 +74,7 @@ def make_writers() -> tuple[Callable[[int], bytes], Callable[[int], bytes]]:
         for place in range(TIMESTAMPS)
     ]
     levels = merkle_levels([leaf_hash(record) for record in records])
-    batch = Batch(0, 0, TIMESTAMPS, bytes(32), bytes(32), levels[-1][0])
+    batch = Batch(0, 0, TIMESTAMPS, bytes(32), bytes(32), levels[-1])
     raw_tx = make_anchor(hashlib.sha256(commitment_head(batch) + batch.root).digest())
     suffix = write_timestamp_suffix(batch=batch, raw_tx=raw_tx, height=HEIGHT, tx_index=0, block_path=())
 

@@ -10,13 +10,17 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Row:
-    """A measured row. `bar` is the highest ratio that is acceptable, None where there is none yet."""
+    """A measured row. `bar` is the highest ratio that is acceptable, None where there is none yet.
+
+    Both figures are seconds, or what `unit` says.
+    """
 
     name: str
     ours_s: float
     peer: str
     peer_s: float
     bar: float | None
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
@@ -57,5 +61,5 @@ def print_table(rows: list[Row]) -> None:
     print(f"{'what':<52} {'ours':>9} {'peer':>9} {'ratio':>7} {'bar':>6}  peer")
     for row in rows:
         bar = "-" if row.bar is None else f"{row.bar:.2f}"
-        times = f"{row.ours_s:>8.3f}s {row.peer_s:>8.3f}s {row.ratio:>7.3f}"
+        times = f"{row.ours_s:>8.3f}{row.unit} {row.peer_s:>8.3f}{row.unit} {row.ratio:>7.3f}"
         print(f"{row.name:<52} {times} {bar:>6}  {row.peer}: {row.verdict}")

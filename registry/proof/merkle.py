@@ -2,53 +2,109 @@
 
 The batch's tree has RFC 6962's shape without its prefixes (what merkletools builds): a last node without a
 neighbour moves up unchanged. The block's is Bitcoin's: it is joined with itself, and nodes are hashed twice.
+
+A level of a batch's tree is one bytes object, its nodes of 32 bytes joined in order: a million leaves and all that is
+above them take 64 MB so, a third of what as many objects would, and reading pairs out of it is faster, too.
 """
 
+import hashlib
+import struct
 from collections.abc import Sequence
 
 from registry.proof.errors import BatchPathError, BlockPathError
-from registry.proof.hashes import sha256, sha256d
+from registry.proof.hashes import HASH_BYTES, sha256, sha256d
 from registry.proof.transactions import is_transaction_like
 
 BLOCK_DEPTH_MAX = 24
 """A block of 4,000,000 weight units holds fewer than 2**17 transactions; the rest is room."""
 
+PAIR_BYTES = 2 * HASH_BYTES
+PAIR = f"{PAIR_BYTES}s"
+PIECE_PAIRS = 512
+"""Pairs that are cut out of a level at once: few enough to stay in a processor's cache."""
 
-def merkle_levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
-    """Return every level of a batch's tree, leaves first, root last.
+PIECE = struct.Struct(PAIR * PIECE_PAIRS)
 
-    Raises BatchPathError if there is no leaf.
+
+def merkle_levels(leaves: Sequence[bytes]) -> list[bytes]:
+    """Return every level of a batch's tree, leaves first, root last; each is its nodes of 32 bytes, joined.
+
+    Raises BatchPathError if there is no leaf, or one is not 32 bytes.
     """
-    if not leaves:
-        raise BatchPathError("a batch has at least one leaf")
-    levels = [list(leaves)]
-    while len(levels[-1]) > 1:
-        below = levels[-1]
-        above = [sha256(left + right) for left, right in zip(below[::2], below[1::2], strict=False)]
-        levels.append(above + below[len(above) * 2 :])
+    return levels_from_joined(_join_leaves(leaves))
+
+
+def levels_from_joined(leaves: bytes) -> list[bytes]:
+    """Return every level of a batch's tree from its leaves, which are joined already.
+
+    Raises BatchPathError if there is no leaf, or the last one is cut off.
+    """
+    if not leaves or len(leaves) % HASH_BYTES:
+        raise BatchPathError("a batch has at least one leaf, and every leaf is 32 bytes")
+    levels = [leaves]
+    while len(levels[-1]) > HASH_BYTES:
+        levels.append(_join_pairs(levels[-1]))
     return levels
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
-    """Return the root of a batch's leaves, 32 bytes. Raises BatchPathError if there is no leaf."""
-    return merkle_levels(leaves)[-1][0]
+    """Return the root of a batch's leaves, 32 bytes.
+
+    Raises BatchPathError if there is no leaf, or one is not 32 bytes.
+    """
+    return merkle_levels(leaves)[-1]
 
 
-def path_from_levels(levels: Sequence[Sequence[bytes]], position: int) -> tuple[bytes, ...]:
+def path_from_levels(levels: Sequence[bytes], position: int) -> tuple[bytes, ...]:
     """Return the neighbours on the way from a leaf to the root.
 
     Raises BatchPathError if the tree has no such leaf.
     """
-    if not 0 <= position < len(levels[0]):
+    if not 0 <= position < len(levels[0]) // HASH_BYTES:
         raise BatchPathError(f"the batch has no leaf at position {position}")
-    return tuple(
-        level[(position >> height) ^ 1] for height, level in enumerate(levels) if (position >> height) ^ 1 < len(level)
-    )
+    path = []
+    for level in levels:
+        at = (position ^ 1) * HASH_BYTES
+        if at < len(level):
+            path.append(level[at : at + HASH_BYTES])
+        position >>= 1
+    return tuple(path)
 
 
 def merkle_path(leaves: Sequence[bytes], position: int) -> tuple[bytes, ...]:
-    """Return one leaf's path. Raises BatchPathError if there is no such leaf."""
+    """Return one leaf's path.
+
+    Raises BatchPathError if there is no such leaf, or one is not 32 bytes.
+    """
     return path_from_levels(merkle_levels(leaves), position)
+
+
+def _join_leaves(leaves: Sequence[bytes]) -> bytes:
+    pieces = []
+    for start in range(0, len(leaves), PIECE_PAIRS):
+        piece = leaves[start : start + PIECE_PAIRS]
+        if set(map(len, piece)) != {HASH_BYTES}:
+            raise BatchPathError("every leaf is 32 bytes")
+        pieces.append(b"".join(piece))
+    return b"".join(pieces)
+
+
+def _join_pairs(below: bytes) -> bytes:
+    """Return the level above one: each pair's hash, and a last node without a neighbour as it is.
+
+    In pieces, so that the hashes exist as objects of their own for a moment only.
+    """
+    make_hash, unpack = hashlib.sha256, PIECE.unpack_from
+    end = len(below) - len(below) % PAIR_BYTES
+    end_of_pieces = end - end % PIECE.size
+    above = [
+        b"".join([make_hash(pair).digest() for pair in unpack(below, start)])
+        for start in range(0, end_of_pieces, PIECE.size)
+    ]
+    rest = struct.iter_unpack(PAIR, memoryview(below)[end_of_pieces:end])
+    above.extend(make_hash(pair).digest() for (pair,) in rest)
+    above.append(below[end:])
+    return b"".join(above)
 
 
 def path_sides(position: int, size: int) -> list[bool]:

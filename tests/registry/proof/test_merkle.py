@@ -12,14 +12,17 @@ from registry.proof.merkle import (
     BLOCK_DEPTH_MAX,
     block_merkle_path,
     block_root_from_path,
+    levels_from_joined,
+    merkle_levels,
     merkle_path,
     merkle_root,
+    path_from_levels,
     root_from_path,
 )
 
 
 def make_hashes(count: int) -> list[bytes]:
-    return [hashlib.sha256(bytes([n])).digest() for n in range(count)]
+    return [hashlib.sha256(n.to_bytes(4)).digest() for n in range(count)]
 
 
 def slow_root(leaves: list[bytes]) -> bytes:
@@ -47,6 +50,42 @@ def test_the_batch_tree_is_the_slow_reference_and_merkletools(size: int):
         path = merkle_path(leaves, position)
         assert [node.hex() for node in path] == [next(iter(s.values())) for s in tree.get_proof(position)]
         assert root_from_path(leaf=leaves[position], position=position, size=size, path=path) == root
+
+
+def slow_levels(leaves: list[bytes]) -> list[list[bytes]]:
+    """Return every level, node by node."""
+    levels = [leaves]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        pairs = [below[at : at + 2] for at in range(0, len(below), 2)]
+        levels.append([hashlib.sha256(b"".join(pair)).digest() if len(pair) == 2 else pair[0] for pair in pairs])
+    return levels
+
+
+@pytest.mark.parametrize("size", [*range(1, 40), 1_022, 1_023, 1_024, 1_025, 1_026, 2_047, 2_049, 3_071, 9_999])
+def test_every_level_is_the_slow_references_whatever_the_pieces(size: int):
+    leaves = make_hashes(size)
+
+    levels = merkle_levels(leaves)
+
+    assert levels == [b"".join(level) for level in slow_levels(leaves)]
+    assert levels == levels_from_joined(b"".join(leaves))
+    assert levels[-1] == slow_root(leaves)
+    for position in {0, size // 3, size - 1}:
+        path = path_from_levels(levels, position)
+        assert root_from_path(leaf=leaves[position], position=position, size=size, path=path) == levels[-1]
+
+
+@pytest.mark.parametrize("leaves", [[bytes(31)], [bytes(31), bytes(33)], [bytes(32)] * 600 + [b""]])
+def test_refuses_leaves_of_another_length(leaves: list[bytes]):
+    with pytest.raises(BatchPathError, match="32 bytes"):
+        merkle_levels(leaves)
+
+
+@pytest.mark.parametrize("joined", [b"", bytes(31), bytes(65)])
+def test_refuses_joined_leaves_that_are_none_or_cut_off(joined: bytes):
+    with pytest.raises(BatchPathError, match="32 bytes"):
+        levels_from_joined(joined)
 
 
 @given(st.integers(1, 40), st.data())

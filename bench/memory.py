@@ -1,0 +1,58 @@
+"""How much memory a piece of work adds, measured in a process of its own: `python -m bench.memory WORK`."""
+
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.leaves import LEAVES, make_leaves
+from bench.rows import Row
+from registry.proof.merkle import merkle_levels
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+STATUS = Path("/proc/self/status")
+MEGA = 10**6
+
+
+def prepare_tree() -> Callable[[], object]:
+    """Make the leaves, which do not count, and return the work that does."""
+    leaves = make_leaves(LEAVES)
+    return lambda: merkle_levels(leaves)
+
+
+WORKS: dict[str, Callable[[], Callable[[], object]]] = {"tree": prepare_tree}
+
+
+def measure_memory(work: str, *, name: str, limit_mb: int) -> Row:
+    """Return the row of a work's added memory against a limit, both in MB."""
+    command = [sys.executable, "-m", "bench.memory", work]
+    said = subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout
+    return Row(name, float(said), f"the limit of {limit_mb} MB", limit_mb, bar=1.0, unit="M")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do a work and print by how many MB the process was larger at its peak than before."""
+    work = WORKS[arguments[0]]()
+    if STATUS.exists():
+        before_bytes = read_status_bytes("VmRSS")
+        result = work()
+        added_bytes = read_status_bytes("VmHWM") - before_bytes
+    else:
+        # Elsewhere Python counts what it has allocated itself.
+        tracemalloc.start()
+        result = work()
+        added_bytes = tracemalloc.get_traced_memory()[1]
+    del result
+    print(f"{added_bytes / MEGA:.1f}")
+    return 0
+
+
+def read_status_bytes(field: str) -> int:
+    """Return a size that Linux says about this process: VmRSS is now, VmHWM the most there was."""
+    lines = STATUS.read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1_024 for line in lines if line.startswith(f"{field}:"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
