@@ -50,6 +50,10 @@ def _retry_soon(_: Exception) -> Mapping[str, str]:
     return {"Retry-After": "1"}
 
 
+def _retry_tomorrow(error: registry.SubmissionLimitError) -> Mapping[str, str]:
+    return {"Retry-After": str(error.wait_s)}
+
+
 def _show_offset(error: storage.UploadOffsetError | storage.UploadInterruptedError) -> Mapping[str, str]:
     return {"Upload-Offset": str(error.offset)}
 
@@ -77,6 +81,10 @@ def _show_doors(error: payouts.PaymentRequiredError) -> Mapping[str, Any]:
         "payees": [LineOutput(line).data for line in error.terms.lines],
         "doors": [{"door": "prepaid", "deposit": "/api/v1/deposit-addresses"}],
     }
+
+
+def _show_line(error: registry.DigestLineError) -> Mapping[str, Any]:
+    return {"line": error.line, "cause": error.cause}
 
 
 def _show_price(error: payouts.PriceAboveMaxError) -> Mapping[str, Any]:
@@ -139,6 +147,11 @@ PROBLEMS: dict[type[Exception], Problem] = {
     registry.RecordNotReadyError: Problem(409, "record-not-ready", "Not registered yet", headers=_retry_soon),
     registry.ProofNotReadyError: Problem(409, "proof-not-ready", "No proof yet", headers=_retry_soon),
     registry.RegisterMissingError: Problem(404, "register-missing", "No register yet"),
+    registry.DigestLineError: Problem(400, "digest-line", "Line refused", members=_show_line),
+    registry.DigestsMissingError: Problem(400, "digests-missing", "No digest"),
+    registry.DigestsTooManyError: Problem(413, "digests-too-many", "Too many digests"),
+    registry.BodyLengthMissingError: Problem(411, "body-length-missing", "Length required"),
+    registry.SubmissionLimitError: Problem(429, "submission-limit", "Day's limit reached", headers=_retry_tomorrow),
     registry.WorkNotFoundError: Problem(404, "work-not-found", "No such work"),
     registry.PolicyNotFoundError: Problem(409, "policy-not-found", "No policy in force"),
     registry.HolderNotFoundError: Problem(404, "holder-not-found", "No such rights holder"),

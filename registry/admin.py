@@ -14,6 +14,7 @@ from registry.models import (
     RightsHolder,
     SplitLine,
     SplitPolicy,
+    Submission,
     Work,
 )
 
@@ -35,6 +36,16 @@ class RecordAdmin(ReadOnlyAdmin[Record]):
     list_filter = ["kind", "registered_at"]
     list_select_related = ["batch", "work"]
     search_fields = ["=id", "=index"]
+
+
+@admin.register(Submission)
+class SubmissionAdmin(ReadOnlyAdmin[Submission]):
+    """Bulk registrations, newest first."""
+
+    list_display = ["id", "user", "count", "registered_at", "first_id"]
+    list_filter = ["registered_at"]
+    list_select_related = ["user"]
+    search_fields = ["=id", "=first_id", "user__username", "=key"]
 
 
 @admin.register(Batch)

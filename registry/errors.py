@@ -33,6 +33,36 @@ class FirstOutpointError(RegistryError):
     """This output cannot found a register."""
 
 
+class DigestLineError(RegistryError):
+    """A line of the body is not a digest to register."""
+
+    def __init__(self, line: int, cause: str) -> None:
+        """Take the line's number, from 1, and what is wrong with it."""
+        super().__init__(f"Line {line}: {cause}")
+        self.line, self.cause = line, cause
+
+
+class DigestsMissingError(RegistryError):
+    """The body has no line."""
+
+
+class DigestsTooManyError(RegistryError):
+    """The body has more lines, or more bytes, than one submission takes."""
+
+
+class BodyLengthMissingError(RegistryError):
+    """The body's length must be announced by Content-Length."""
+
+
+class SubmissionLimitError(RegistryError):
+    """These records would be more than a user may register in bulk in a day."""
+
+    def __init__(self, message: str, *, wait_s: int) -> None:
+        """Take the facts, and after how many seconds some of the day's records no longer count."""
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
 class BatchStateError(RegistryError):
     """There is nothing to seal."""
 

@@ -9,6 +9,7 @@ class Scope(StrEnum):
     STORAGE_WRITE = "storage:write"
     PAYMENTS_WRITE = "payments:write"
     ACCOUNT_READ = "account:read"
+    RECORDS_WRITE = "records:write"
     RIGHTS_WRITE = "rights:write"
     PAYOUTS_WRITE = "payouts:write"
 

@@ -2,11 +2,12 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from registry.api import views
+from registry.api import submissions, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("links/<uuid:link_id>", views.LinkDetailView.as_view(), name="api-link"),
     path("records", views.RecordListView.as_view(), name="api-records"),
+    path("records/bulk", submissions.RecordBulkView.as_view(), name="api-records-bulk"),
     path("records/<uuid:record_id>", views.RecordDetailView.as_view(), name="api-record"),
     path("records/<uuid:record_id>/proof", views.ProofView.as_view(), name="api-record-proof"),
     path("records/<uuid:record_id>/proof.ots", views.TimestampView.as_view(), name="api-record-timestamp"),

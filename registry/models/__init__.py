@@ -1,5 +1,5 @@
 from registry.models.anchors import Anchor, AnchorTransaction, Batch, Register
-from registry.models.records import Record
+from registry.models.records import Record, Submission
 from registry.models.rights import Claim, ClaimEvent, Member, RightsHolder, SplitLine, SplitPolicy, Work
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "RightsHolder",
     "SplitLine",
     "SplitPolicy",
+    "Submission",
     "Work",
 ]

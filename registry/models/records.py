@@ -1,4 +1,4 @@
-"""Records: the registered entries that leaves commit to."""
+"""Records: the registered entries that leaves commit to, and the submissions that made many of them at once."""
 
 from django.db import models
 
@@ -52,6 +52,29 @@ class Record(models.Model):
                 condition=models.Q(batch=None, index=None) | models.Q(batch__isnull=False, index__isnull=False),
             ),
         ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Submission(models.Model):
+    """The bare digests that one request registered, under its Idempotency-Key.
+
+    The records' keys are consecutive from `first_id`, in the order of the request's lines: so they need no column that
+    names the submission, nor an index on one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=make_key, editable=False)
+    user = models.ForeignKey("users.User", on_delete=models.PROTECT, related_name="submissions", db_index=False)
+    key = models.CharField(max_length=200)
+    body_sha256 = models.BinaryField(max_length=32)
+    first_id = models.UUIDField(unique=True, help_text="The key of the first line's record.")
+    count = models.PositiveIntegerField()
+    registered_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-registered_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="registry_submission_key_once")]
 
     def __str__(self) -> str:
         return str(self.id)

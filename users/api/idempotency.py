@@ -32,7 +32,7 @@ def idempotent(handler: Handler) -> Handler:
     def answer_once(view: APIView, request: Request, *args: object, **kwargs: object) -> Response:
         claim = claim_key(
             user_id=get_user(request).id,
-            key=_read_key(request),
+            key=read_key(request),
             path=request.path,
             body_sha256=hashlib.sha256(request.body).digest(),
             now=timezone.now(),
@@ -66,7 +66,8 @@ def _handle(view: APIView, handle: Callable[[], Response]) -> Response:
         return view.handle_exception(error)
 
 
-def _read_key(request: Request) -> str:
+def read_key(request: Request) -> str:
+    """Return the request's key. Raises IdempotencyKeyMissingError or IdempotencyKeyMalformedError."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
         raise IdempotencyKeyMissingError
