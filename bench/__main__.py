@@ -6,6 +6,7 @@ import sys
 
 from bench import merkle
 from bench.peers.run import install_peers
+from bench.postgresql import measure_on_postgresql
 from bench.rows import print_table
 
 
@@ -13,7 +14,7 @@ def main() -> int:
     """Measure and print; a bar that is missed is shown, and is no error: machines differ."""
     install_peers()
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors. Ratios of medians, each pair in turn.\n")
-    print_table(merkle.measure())
+    print_table([*merkle.measure(), *measure_on_postgresql("submissions")])
     return 0
 
 

@@ -33,8 +33,8 @@ class DigestLinesParser(BaseParser):
         stream: IO[Any],
         media_type: str | None = None,  # noqa: ARG002  the hook's signature is fixed
         parser_context: Any = None,
-    ) -> Digests:
-        """Return the digests.
+    ) -> dict[str, Digests]:
+        """Return `digests`.
 
         Raises DigestLineError, DigestsMissingError or DigestsTooManyError for what is not acceptable,
         UnreadablePostError if the body ends before the announced length.
@@ -47,7 +47,7 @@ class DigestLinesParser(BaseParser):
             lines.feed(piece)
         if read != announced:
             raise UnreadablePostError
-        return lines.finish()
+        return {"digests": lines.finish()}
 
 
 class RecordBulkView(APIView):
@@ -79,7 +79,11 @@ class RecordBulkView(APIView):
         key = read_key(request)
         _check_length(request)
         submission = submit_digests(
-            user=get_user(request), key=key, path=request.path, digests=request.data, now=timezone.now()
+            user=get_user(request),
+            key=key,
+            path=request.path,
+            digests=dict(request.data)["digests"],
+            now=timezone.now(),
         )
         return StreamingHttpResponse(iterate_receipts(submission), status=201, content_type=MEDIA_TYPE)
 

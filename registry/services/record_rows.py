@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -99,4 +100,5 @@ def _insert(leaves: BareLeaves, *, first_id: UUID, details: Mapping[str, object]
         for key, digest, salt, details_hash, leaf in iterate_fields(leaves, first_id)
     )
     with connection.cursor() as cursor:
-        cursor.executemany(statement, rows)
+        while piece := list(islice(rows, PIECE_ROWS)):
+            cursor.executemany(statement, piece)

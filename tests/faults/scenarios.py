@@ -1,7 +1,10 @@
 """What is killed at every point: sealing, anchoring, deposits, settlement and payouts, each from the real services."""
 
+import json
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 from django.conf import settings
 from django.core.management import call_command
@@ -30,16 +33,20 @@ from payouts.services.payouts import make_payout_batch, set_payout_address
 from payouts.services.settlement import settle_windows
 from payouts.services.statements import make_statements
 from payouts.services.windows import close_window
-from registry.models import Anchor, AnchorTransaction, Batch, Record, Work
+from registry.models import Anchor, AnchorTransaction, Batch, Record, Submission, Work
 from registry.proof.merkle import merkle_root
+from registry.rules.digest_lines import DigestLines
+from registry.selectors.submissions import iterate_receipts
 from registry.services import anchors, batches, records
 from registry.services import following as registry_following
 from registry.services.founding import find_first_outpoint, found_register
+from registry.services.submissions import submit_digests
 from tests.factories.registry import make_document_record
 from tests.factories.storage import make_blob, make_link
 from tests.factories.users import make_user
 from tests.faults.drive import Scenario
 from tests.nodes import MiningWallet
+from users.errors import IdempotencyKeyInFlightError
 from users.models import User
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -50,6 +57,7 @@ PAYOUT_WALLET = Account.from_seed(b"the payout wallet of the faults.", REGTEST)
 DEPOSIT_SAT = 50_000
 PRICE_MSAT = 1_234_567
 TRANSFERS = 3
+DIGESTS = 5
 
 
 def plain_node() -> NodeClient:
@@ -118,6 +126,39 @@ class Sealing(World):
         check_register(expected_records=5)
         assert Record.objects.values("work").distinct().count() == 5
         assert [work.policies.count() for work in Work.objects.all()] == [1] * 5
+
+
+class Submitting(World):
+    """Digests are registered in bulk by a client that repeats its request until it is answered, and sealed."""
+
+    def prepare(self) -> None:
+        """Make the client's user, and found a register."""
+        super().prepare()
+        self.found()
+        make_user("bob")
+
+    def sweep(self) -> None:
+        """Send the request, unless it was answered, and seal."""
+        body = b"".join(b'{"sha256": "%s"}\n' % sha256(bytes([n])).hexdigest().encode() for n in range(DIGESTS))
+        lines = DigestLines()
+        lines.feed(body)
+        bob, path = User.objects.get(username="bob"), "/api/v1/records/bulk"
+        with suppress(IdempotencyKeyInFlightError):
+            submit_digests(user=bob, key="the client's", path=path, digests=lines.finish(), now=self.now)
+            batches.seal_due_batches(now=self.now)
+
+    def is_done(self) -> bool:
+        """The request was answered, and its records are sealed."""
+        return Record.objects.filter(batch__state=Batch.State.SEALED).exists()
+
+    def check(self) -> None:
+        """Each digest has one record, in the order of the lines, and there is one submission of them."""
+        check_register(expected_records=DIGESTS)
+        receipts = b"".join(iterate_receipts(Submission.objects.get())).splitlines()
+        digests = [f"sha256:{sha256(bytes([n])).hexdigest()}" for n in range(DIGESTS)]
+        assert [json.loads(receipt)["sha256"] for receipt in receipts] == digests
+        ids = Record.objects.order_by("index").values_list("id", flat=True)
+        assert [json.loads(receipt)["record"] for receipt in receipts] == [str(record_id) for record_id in ids]
 
 
 class Anchoring(World):
@@ -241,7 +282,7 @@ class Payouts(World):
         check_closing_account(deposits_sat=2 * DEPOSIT_SAT)
 
 
-SCENARIOS = {kind.__name__.lower(): kind for kind in (Sealing, Anchoring, Deposits, Settlement, Payouts)}
+SCENARIOS = {kind.__name__.lower(): kind for kind in (Sealing, Submitting, Anchoring, Deposits, Settlement, Payouts)}
 
 
 def fund_addresses(wallet: MiningWallet, users: list[User | None]) -> None:

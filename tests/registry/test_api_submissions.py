@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -28,6 +29,11 @@ def make_body(count: int) -> bytes:
 
 def submit(client: Client, body: bytes, *, key: str | None = "k", content_type: str = NDJSON):
     return client.post(URL, body, content_type=content_type, headers={} if key is None else {"Idempotency-Key": key})
+
+
+def make_wsgi(stream: object, length: int) -> dict[str, Any]:
+    """Return what a web server says of a body whose length a client announced."""
+    return {"wsgi.input": stream, "CONTENT_LENGTH": str(length)}
 
 
 def read(answer) -> bytes:
@@ -152,8 +158,7 @@ def test_a_body_that_is_too_long_is_refused_unread(bob: Client):
         URL,
         content_type=NDJSON,
         headers={"Idempotency-Key": "k"},
-        CONTENT_LENGTH=str(BODY_BYTES_MAX + 1),
-        **{"wsgi.input": Unreadable()},
+        **make_wsgi(Unreadable(), BODY_BYTES_MAX + 1),
     )
 
     assert (answer.status_code, answer.json()["code"]) == (413, "digests-too-many")
@@ -177,8 +182,7 @@ def test_a_body_that_breaks_off_is_refused(bob: Client):
         cut,
         content_type=NDJSON,
         headers={"Idempotency-Key": "k"},
-        CONTENT_LENGTH=str(len(body)),
-        **{"wsgi.input": io.BytesIO(cut)},
+        **make_wsgi(io.BytesIO(cut), len(body)),
     )
 
     assert (answer.status_code, answer.json()["code"]) == (400, "body-interrupted")
