@@ -41,9 +41,9 @@ TERRITORY_HEADER = "Cadastre-Territory"
 
 
 class RecordPagination(TimeCursorPagination):
-    """Pages records by when they were registered."""
+    """Pages records by their keys, which sort by when they were registered."""
 
-    ordering = ("-registered_at", "-id")
+    ordering = ("-id",)
 
 
 class ClaimPagination(TimeCursorPagination):

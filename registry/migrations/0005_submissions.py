@@ -5,11 +5,33 @@ from django.conf import settings
 from django.db import migrations, models
 
 import database.keys
-from database.append_only import MakeAppendOnly
+from database.append_only import MakeAppendOnly, RefuseChange, RemoveTriggers, SetOnce
+
+RECORD_TRIGGERS = (
+    MakeAppendOnly(
+        "registry_record",
+        columns=(
+            *("id", "kind", "sha256", "length", "root", "seal", "details", "details_salt", "details_hash", "leaf"),
+            *("document", "blob_id", "uploader_id", "registered_at"),
+        ),
+        unique_columns=("id", "leaf", "blob_id", '"index"'),
+    ),
+    SetOnce("registry_record", column="batch_id"),
+    SetOnce("registry_record", column="index"),
+    RefuseChange(
+        "registry_record",
+        name="registry_record_place_once",
+        columns=('"index"',),
+        when='NEW."index" < 0',
+        sqlite_when=(
+            'EXISTS (SELECT 1 FROM registry_record AS other WHERE other.id <> NEW.id AND other."index" = NEW."index")'
+        ),
+    ),
+)
 
 
 class Migration(migrations.Migration):
-    """Add submissions, which are append-only."""
+    """Add submissions, which are append-only, and leave records the indexes that are asked."""
 
     dependencies = [
         ("registry", "0003_open_batches"),
@@ -17,6 +39,38 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        *(RemoveTriggers(triggers) for triggers in RECORD_TRIGGERS),
+        migrations.AlterModelOptions(name="record", options={"ordering": ["-id"]}),
+        migrations.RemoveIndex(model_name="record", name="registry_record_newest"),
+        migrations.AlterField(
+            model_name="record",
+            name="uploader",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="records",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AlterField(
+            model_name="record",
+            name="work",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="records",
+                to="registry.work",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="record",
+            index=models.Index(
+                condition=models.Q(("work__isnull", False)), fields=["work"], name="registry_record_of_work"
+            ),
+        ),
+        *RECORD_TRIGGERS,
         migrations.CreateModel(
             name="Submission",
             fields=[

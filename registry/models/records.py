@@ -30,8 +30,13 @@ class Record(models.Model):
     leaf = models.BinaryField(max_length=32, unique=True)
     document = models.BinaryField(null=True, help_text="The JCS document that kinds 2 to 7 commit to.")
     blob = models.OneToOneField("storage.Blob", on_delete=models.PROTECT, null=True, related_name="record")
-    uploader = models.ForeignKey("users.User", on_delete=models.PROTECT, null=True, related_name="records")
-    work = models.ForeignKey("registry.Work", on_delete=models.PROTECT, null=True, related_name="records")
+    # Every index is written again when a record is sealed, so there are no more than are asked.
+    uploader = models.ForeignKey(
+        "users.User", on_delete=models.PROTECT, null=True, related_name="records", db_index=False
+    )
+    work = models.ForeignKey(
+        "registry.Work", on_delete=models.PROTECT, null=True, related_name="records", db_index=False
+    )
     registered_at = models.DateTimeField()
     # Not indexed: a batch's records are those of a range of indexes.
     batch = models.ForeignKey(
@@ -40,10 +45,11 @@ class Record(models.Model):
     index = models.BigIntegerField(null=True, unique=True, help_text="The leaf's place in the whole register.")
 
     class Meta:
-        ordering = ["-registered_at", "-id"]
+        # Keys sort by time.
+        ordering = ["-id"]
         indexes = [
             models.Index(fields=["sha256"], name="registry_record_sha256"),
-            models.Index(fields=["-registered_at", "-id"], name="registry_record_newest"),
+            models.Index(fields=["work"], name="registry_record_of_work", condition=models.Q(work__isnull=False)),
             models.Index(fields=["id"], name="registry_record_waiting", condition=models.Q(batch=None)),
         ]
         constraints = [

@@ -7,6 +7,7 @@ of which the first result counts.
 """
 
 import logging
+import time
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -30,6 +31,8 @@ CONSUMER = "registry"
 
 LEAVES_MAX = 1_000_000
 """Leaves of one batch; more wait for the next."""
+
+SQLITE_PAUSE_S = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +60,9 @@ def seal_batch(*, now: datetime) -> Batch:
     """
     batch = open_batch(now=now)
     while batch.state == Batch.State.OPEN and batch.size < batch.size_final:
+        if connection.vendor == "sqlite":
+            # Its writers do not queue: one that waits looks again after 0.1 s, and must find the database free then.
+            time.sleep(SQLITE_PAUSE_S)
         batch = take_leaves(batch_id=batch.id)
     if batch.state == Batch.State.OPEN:
         batch = close_batch(batch=batch, now=now)
@@ -168,23 +174,32 @@ def _get_recent_block_hash() -> str:
 
 
 def _place_records(batch: Batch, *, offset: int, count: int) -> None:
-    """Give the first `count` waiting records their indexes in the order of their ids, by one statement: a step.
+    """Give the next `count` waiting records their indexes in the order of their ids, by one statement: a step.
 
-    Raises BatchStateError if fewer wait.
+    They are those behind the last one that the batch has, up to an id that is looked up first. With both ends named, an
+    engine reads this range alone: neither the whole table, nor what earlier chunks have left in the index of those that
+    wait. Raises BatchStateError if fewer wait.
     """
     require_transaction()
-    table = connection.ops.quote_name(Record._meta.db_table)  # noqa: SLF001  Django documents it
-    index = connection.ops.quote_name("index")
+    first_index = batch.first_index + offset
+    last = Record.objects.filter(index=first_index - 1, batch=batch).values_list("id", flat=True).first()
+    waiting = Record.objects.filter(batch=None, id__gt=last or UUID(int=0)).order_by("id")
+    end = waiting.values_list("id", flat=True)[count - 1 : count].first()
+    if end is None:
+        raise BatchStateError(f"fewer records wait than the {count} that {batch} counted on")
+    bounds = [_adapt_key(last or UUID(int=0)), _adapt_key(end)]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {table} SET batch_id = %s, {index} = ranked.place FROM ("  # noqa: S608  only names are formatted
-            f"SELECT id AS record_id, %s + row_number() OVER (ORDER BY id) - 1 AS place FROM ("
-            f"SELECT id FROM {table} WHERE batch_id IS NULL ORDER BY id LIMIT %s) AS waiting"
-            f") AS ranked WHERE {table}.id = ranked.record_id",
-            [_adapt_key(batch.id), batch.first_index + offset, count],
+            'UPDATE registry_record SET batch_id = %s, "index" = ranked.place FROM ('
+            "SELECT id AS record_id, %s + row_number() OVER (ORDER BY id) - 1 AS place FROM ("
+            # The limit, for one that was registered in between.
+            "SELECT id FROM registry_record WHERE batch_id IS NULL AND id > %s AND id <= %s ORDER BY id LIMIT %s"
+            ") AS waiting) AS ranked "
+            "WHERE registry_record.id = ranked.record_id AND registry_record.id > %s AND registry_record.id <= %s",
+            [_adapt_key(batch.id), first_index, *bounds, count, *bounds],
         )
         if cursor.rowcount != count:
-            raise BatchStateError(f"{cursor.rowcount} of the {count} records that {batch} counted on are waiting")
+            raise BatchStateError(f"{cursor.rowcount} records got places in {batch}, where {count} waited")
 
 
 def _adapt_key(key: UUID) -> UUID | str:
