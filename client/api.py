@@ -27,6 +27,7 @@ from storage.digest import Digest
 
 TUS_VERSION = "1.0.0"
 OTS_BYTES_MAX = 1024 * 1024
+RECEIPTS_BYTES_MAX = 100_000 * 4096
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,15 @@ class Api:
     def get_timestamp(self, record_id: str) -> bytes:
         """Return a record's OpenTimestamps proof; raises ProofNotReadyError before its anchor is mined."""
         return self._get_bytes(f"/api/v1/records/{record_id}/proof.ots", OTS_BYTES_MAX)
+
+    def submit_digests(self, body: bytes, *, idempotency_key: str) -> bytes:
+        """Register a body of digests, one JSON object a line, and return the receipts; the same key gives the same."""
+        headers = {"Idempotency-Key": idempotency_key, "Content-Type": "application/x-ndjson"}
+        return self.server.retry(
+            lambda: read_body(
+                self.server.request("POST", "/api/v1/records/bulk", body=body, headers=headers), RECEIPTS_BYTES_MAX
+            )
+        )
 
     def get_balance(self) -> Balance:
         """Return the own prepaid balance."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from client import exits
-from client.commands import balance, deposit, get, info, key, login, proof, put, register, verify
+from client.commands import balance, deposit, get, info, key, login, proof, put, record, register, verify
 from client.config import get_home
 from client.consoles import Console
 from client.errors import ClientError
@@ -31,6 +31,7 @@ COMMANDS: dict[str, Command] = {
     "get": get,
     "info": info,
     "key": key,
+    "record": record,
     "proof": proof,
     "verify": verify,
     "balance": balance,

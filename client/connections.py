@@ -24,6 +24,7 @@ from client.errors import (
     ProtocolError,
     RequestRejectedError,
     ServerUnavailableError,
+    SubmissionLimitError,
     UploadGoneError,
 )
 
@@ -42,6 +43,8 @@ _UNAVAILABLE = frozenset({423, 429, 500, 502, 503, 504})
 _BY_CODE: dict[str, type[RequestRejectedError]] = {
     "price-above-max": PriceAboveMaxError,
     "proof-not-ready": ProofNotReadyError,
+    # 429 like a throttle, but for a day.
+    "submission-limit": SubmissionLimitError,
 }
 _BY_STATUS: dict[int, type[RequestRejectedError]] = {
     401: NotAuthorizedError,
@@ -163,7 +166,7 @@ def read_body(response: requests.Response, bytes_max: int) -> bytes:
 
     Raises ProtocolError if it is longer, ServerUnavailableError if the connection breaks.
     """
-    body = b""
+    body = bytearray()
     try:
         with response:
             for part in response.iter_content(64 * 1024):
@@ -172,7 +175,7 @@ def read_body(response: requests.Response, bytes_max: int) -> bytes:
                     raise ProtocolError(f"The server's answer is longer than {bytes_max} bytes.")
     except requests.RequestException as error:
         raise ServerUnavailableError(f"The connection broke ({type(error).__name__}).") from error
-    return body
+    return bytes(body)
 
 
 def read_problem(response: requests.Response) -> ClientError:
@@ -186,11 +189,14 @@ def read_problem(response: requests.Response) -> ClientError:
             problem = {}
     status = response.status_code
     message = _describe(problem, f"The server answered {status} {response.reason or ''}".strip() + ".")
-    if status in _UNAVAILABLE:
+    code = str(problem.get("code"))
+    # An earlier request under the same key broke off here, and goes on there.
+    is_in_flight = code == "idempotency-key-in-flight"
+    if is_in_flight or (status in _UNAVAILABLE and code not in _BY_CODE):
         return ServerUnavailableError(message, retry_after_s=_parse_seconds(response.headers.get("Retry-After")))
     if status < 400:  # noqa: PLR2004 - a redirect: following one could carry the token elsewhere
         return ProtocolError(f"The server answered {status} where the interface has no redirects.")
-    kind = _BY_CODE.get(str(problem.get("code"))) or _BY_STATUS.get(status, RequestRejectedError)
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status, RequestRejectedError)
     if status == 409 and "Upload-Offset" in response.headers:  # noqa: PLR2004 - tus 1.0, core protocol
         kind = OffsetConflictError
     return kind(message, status=status, problem=problem)

@@ -175,5 +175,13 @@ class PriceAboveMaxError(RequestRejectedError):
     """The price is higher than what was agreed to."""
 
 
+class DigestListError(UsageError):
+    """The list of digests is malformed."""
+
+
+class SubmissionLimitError(RequestRejectedError):
+    """The server takes no more records in bulk from this user today."""
+
+
 class ProofNotReadyError(RequestRejectedError):
     """The record is not in a mined anchor yet."""

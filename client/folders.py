@@ -57,7 +57,7 @@ def find_source(path: Path, *, is_padded: bool = False) -> Source:
     """
     resolved = path.resolve()
     if resolved.is_dir():
-        files = tuple(_list_files(resolved))
+        files = tuple(list_files(resolved))
     elif resolved.is_file():
         files = (SourceFile(resolved.name, resolved, resolved.stat().st_size),)
     else:
@@ -142,13 +142,16 @@ class PayloadReader:
         self._digests.append(digest.digest())
 
 
-def _list_files(folder: Path) -> Iterator[SourceFile]:
-    """Walk a folder in the order of names, so that the same folder gives the same payload."""
+def list_files(folder: Path) -> Iterator[SourceFile]:
+    """Walk a folder in the order of names, so that the same folder gives the same payload.
+
+    Raises SourceError for symbolic links and devices.
+    """
     for path in sorted(folder.rglob("*"), key=lambda entry: entry.relative_to(folder).as_posix()):
         mode = path.lstat().st_mode
         if stat.S_ISDIR(mode):
             continue
         if not stat.S_ISREG(mode):
-            raise SourceError(f"{path} is a symbolic link or a device, which a link cannot carry.")
+            raise SourceError(f"{path} is a symbolic link or a device, which is not followed.")
         name = re.sub("^/", "", f"{folder.name}/{path.relative_to(folder).as_posix()}")
         yield SourceFile(name, path, path.stat().st_size)

@@ -7,7 +7,7 @@ from client.config import store_token
 from client.runs import Run
 
 HELP = "Sign in: store a token for this server and make it the default."
-SCOPES = ("storage:write", "payments:write", "account:read")
+SCOPES = ("storage:write", "records:write", "payments:write", "account:read")
 OTHER_SCOPES = ("rights:write", "payouts:write")
 TOKEN_NAME = "cadastre command"  # noqa: S105 - what the token is listed as, not the token
 

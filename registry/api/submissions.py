@@ -16,6 +16,7 @@ from registry.selectors.submissions import iterate_receipts
 from registry.services.submissions import submit_digests
 from users.api.authentication import get_user
 from users.api.idempotency import read_key
+from users.api.negotiation import PROBLEM_MEDIA_TYPE
 from users.api.permissions import HasScope
 from users.api.schema import IDEMPOTENCY_KEY, describe_problem
 
@@ -63,15 +64,15 @@ class RecordBulkView(APIView):
         parameters=[IDEMPOTENCY_KEY],
         responses={
             (201, MEDIA_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="A receipt per line, in their order."),
-            400: describe_problem(
+            (400, PROBLEM_MEDIA_TYPE): describe_problem(
                 "A line is not acceptable; `line` and `cause` say which and why. Nothing is written."
             ),
-            409: describe_problem("The same request is being carried out."),
-            411: describe_problem("The body's length is not announced."),
-            413: describe_problem("There are too many lines or bytes."),
-            415: describe_problem("The body is of another type."),
-            422: describe_problem("The Idempotency-Key belongs to another request."),
-            429: describe_problem("The day's limit would be passed."),
+            (409, PROBLEM_MEDIA_TYPE): describe_problem("The same request is being carried out."),
+            (411, PROBLEM_MEDIA_TYPE): describe_problem("The body's length is not announced."),
+            (413, PROBLEM_MEDIA_TYPE): describe_problem("There are too many lines or bytes."),
+            (415, PROBLEM_MEDIA_TYPE): describe_problem("The body is of another type."),
+            (422, PROBLEM_MEDIA_TYPE): describe_problem("The Idempotency-Key belongs to another request."),
+            (429, PROBLEM_MEDIA_TYPE): describe_problem("The day's limit would be passed."),
         },
     )
     def post(self, request: Request) -> StreamingHttpResponse:

@@ -42,6 +42,11 @@ class Double:
         self.charges_again = False
         self.ignores_price_max = False
         self.problem_detail: str | None = None
+        self.submissions: dict[str, tuple[bytes, bytes]] = {}
+        self.cut_submissions = 0
+        self.in_flight = 0
+        self.submission_limit: int | None = None
+        self.receipt_change: dict[str, object] = {}
 
     def start(self) -> None:
         """Serve on a free loopback port."""
@@ -197,6 +202,38 @@ class _Handler(BaseHTTPRequestHandler):
         data += body
         return self._answer(204, Upload_Offset=str(len(data)), Tus_Resumable=TUS)
 
+    def submit_digests(self) -> None:
+        """Register digests once under a key; the answer may be cut, forged or refused as the test says."""
+        body, key = self._read_body(), self.headers["Idempotency-Key"]
+        if self.double.in_flight:
+            self.double.in_flight -= 1
+            return self._problem(409, "idempotency-key-in-flight", Retry_After="1")
+        if self.double.submission_limit is not None and len(self.double.submissions) >= self.double.submission_limit:
+            return self._problem(429, "submission-limit", Retry_After="86400")
+        if key not in self.double.submissions:
+            digests = [json.loads(line)["sha256"] for line in body.splitlines()]
+            receipts = [self._make_receipt(number, digest) for number, digest in enumerate(digests, 1)]
+            self.double.submissions[key] = body, b"".join(json.dumps(line).encode() + b"\n" for line in receipts)
+        stored, answer = self.double.submissions[key]
+        if stored != body:
+            return self._problem(422, "idempotency-key-reused")
+        if self.double.cut_submissions:
+            self.double.cut_submissions -= 1
+            self.send_response(201)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer[: len(answer) // 2])
+            return self._cut()
+        return self._answer(201, answer, Content_Type="application/x-ndjson")
+
+    def _make_receipt(self, line: int, digest: str) -> dict[str, object]:
+        salt, details = uuid.uuid4().bytes * 2, {"registrar": "double", "uploader": "00"}
+        plain = json.dumps(details, sort_keys=True, separators=(",", ":")).encode()
+        preimage = b"cadastre/leaf/v1\0\0" + bytes.fromhex(digest) + bytes(8 + 32 + 32)
+        leaf = hashlib.sha256(preimage + hashlib.sha256(salt + plain).digest()).hexdigest()
+        receipt = {"line": line, "record": str(uuid.uuid4()), "sha256": f"sha256:{digest}", "leaf": leaf}
+        return receipt | {"details_salt": salt.hex(), "details": details} | self.double.receipt_change
+
     def delete_upload(self, name: str) -> None:
         self.double.uploads.pop(name, None)
         self._answer(204)
@@ -286,6 +323,7 @@ ROUTES = (
     ("GET", "/api/v1/links/([^/]+)/content", _Handler.get_content),
     ("GET", "/api/v1/balance", _Handler.get_balance),
     ("POST", "/api/v1/deposit-addresses", _Handler.create_address),
+    ("POST", "/api/v1/records/bulk", _Handler.submit_digests),
     ("GET", "/api/v1/records/([^/]+)", _Handler.get_record),
     ("GET", r"/api/v1/records/([^/]+)/proof(\.ots)?", _Handler.get_proof),
 )
