@@ -11,10 +11,11 @@ import pytest
 from client import submissions
 from client.api import Api
 from client.cli import main
-from client.errors import DigestListError, ProtocolError, ServerUnavailableError
+from client.errors import DigestListError, ProtocolError, ServerUnavailableError, SourceError
 from client.exits import DONE, FAILED, NOT_SIGNED_IN, UNAVAILABLE, USAGE
+from client.folders import SourceFile
 from client.progress import Progress
-from client.submissions import NamedDigest, read_digests, submit
+from client.submissions import NamedDigest, hash_sources, read_digests, submit
 from tests.client.doubles import Double
 
 Capture = pytest.CaptureFixture[str]
@@ -201,11 +202,8 @@ def test_a_link_in_a_folder_is_refused(signed_in: Path, songs: Path):
 
 
 def test_a_file_that_cannot_be_read_is_named(signed_in: Path, songs: Path, capsys: Capture):
-    from client.folders import SourceFile
-    from client.submissions import hash_sources
-
     gone = SourceFile("gone", songs / "gone", 1)
-    with pytest.raises(submissions.SourceError, match="gone cannot be read"):
+    with pytest.raises(SourceError, match="gone cannot be read"):
         list(hash_sources([gone], Progress("", 0, is_silent=True)))
 
 

@@ -6,7 +6,7 @@ from rest_framework.pagination import CursorPagination
 class TimeCursorPagination(CursorPagination):
     """Pages of 50, the newest first; `limit` asks for up to 200. Subclass it for another column of time."""
 
-    ordering = ("-created_at", "-id")
+    ordering: tuple[str, ...] = ("-created_at", "-id")
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
