@@ -41,7 +41,10 @@ def main(arguments: Sequence[str]) -> int:
     if named:
         print("== Tests on the PostgreSQL server that TEST_DATABASE_URL names", flush=True)
         return run_pytest(arguments, database_url=named) or (0 if arguments else check_coverage())
-    programs = find_programs() or install_programs()
+    programs = find_programs()
+    if programs is None:
+        print("== Installing PostgreSQL from Debian's packages, where that is possible", flush=True)
+        programs = install_programs()
     if programs is None:
         is_required = os.environ.get("TEST_POSTGRES") == "require"
         word = "FAILED" if is_required else "SKIPPED"

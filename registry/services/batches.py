@@ -189,6 +189,9 @@ def _place_records(batch: Batch, *, offset: int, count: int) -> None:
         raise BatchStateError(f"fewer records wait than the {count} that {batch} counted on")
     bounds = [_adapt_key(last or UUID(int=0)), _adapt_key(end)]
     with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # New keys lie beyond what its statistics know: it expects one row, and would read the chunk for each of it.
+            cursor.execute("SET LOCAL enable_nestloop = off")
         cursor.execute(
             'UPDATE registry_record SET batch_id = %s, "index" = ranked.place FROM ('
             "SELECT id AS record_id, %s + row_number() OVER (ORDER BY id) - 1 AS place FROM ("
