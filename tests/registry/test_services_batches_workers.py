@@ -12,7 +12,7 @@ from registry.services.batches import open_batch, seal_batch, seal_due_batches
 from registry.services.submissions import register_digests
 from tests.factories.registry import make_document_record, make_register
 from tests.factories.users import NOW, make_user
-from tests.payouts.threads import run_together
+from tests.threads import run_together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WORKERS = 4
