@@ -13,6 +13,8 @@ from payouts.services.payouts import set_payout_address
 from payouts.services.settlement import settle_windows
 from payouts.services.statements import make_statements
 from payouts.services.windows import close_window
+from registry.rules.digest_lines import Digests
+from registry.services.submissions import register_digests
 from storage.models import Link
 from tests.factories import payouts, registry
 from tests.factories.storage import make_upload
@@ -54,6 +56,8 @@ def tell_of_a_record(number: int) -> None:
     make_upload(bob, received=4)
     record = registry.make_record(bob, content=uuid4().bytes)
     registry.make_claim(alice, record=record, holder=registry.make_holder(alice, name=f"Archive {number}"))
+    digests = Digests(joined=bytes(32), body_sha256=bytes(32))
+    register_digests(user=bob, key=f"submission {number}", digests=digests, now=NOW)
     registry.make_anchor()
 
 
