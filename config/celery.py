@@ -21,6 +21,7 @@ SWEEPS = (
     "registry.send_anchors",
     "registry.follow_chain",
     "payouts.follow_chain",
+    "payouts.close_transfers",
     "payouts.close_windows",
     "payouts.settle_windows",
     "payouts.make_statements",

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 INSTALLED = "/usr/lib/postgresql/*/bin/initdb"
 VERSION_MIN = 15
 SYSTEM_USER = "postgres"
+START_TRIES = 5
 
 
 def find_programs() -> Path | None:
@@ -53,16 +55,11 @@ def started_cluster(programs: Path) -> Iterator[str]:
     as_user = ["runuser", "-u", SYSTEM_USER, "--"] if os.geteuid() == 0 else []
     folder = Path(tempfile.mkdtemp(prefix="cadastre-postgres-"))
     data = folder / "data"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     if as_user:
         shutil.chown(folder, SYSTEM_USER, SYSTEM_USER)
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=100"
     try:
-        # The cluster lives for one run, so it need not survive a power cut.
         run_quietly([*as_user, programs / "initdb", "-D", data, "-U", "cadastre", "-A", "trust", "-E", "UTF8", "-N"])
-        run_quietly([*as_user, programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"])
+        port = start_server([*as_user, programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log"], folder)
         yield f"postgresql://cadastre@127.0.0.1:{port}/cadastre"
     finally:
         subprocess.run(
@@ -72,6 +69,24 @@ def started_cluster(programs: Path) -> Iterator[str]:
             check=False,
         )
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_server(pg_ctl: Sequence[str | Path], folder: Path) -> int:
+    """Start a cluster on a free loopback port and return it.
+
+    Between the look for a free port and the start, another process may take the port: then another one is tried.
+    """
+    for tries_left in reversed(range(START_TRIES)):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        # The cluster lives for one run, so it need not survive a power cut.
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=100"
+        started = subprocess.run([*pg_ctl, "-o", options, "start"], cwd="/", stdout=subprocess.DEVNULL, check=False)
+        if started.returncode == 0:
+            return port
+        sys.stderr.write(f"PostgreSQL did not start on port {port}; {tries_left} tries are left\n")
+    raise SystemExit(f"PostgreSQL does not start:\n{(folder / 'log').read_text(encoding='utf-8')}")
 
 
 def run_quietly(command: Sequence[str | Path]) -> None:

@@ -17,6 +17,7 @@ from payouts.models import (
     JournalEntry,
     LedgerAccount,
     Microtransaction,
+    OpenTransfer,
     Payout,
     PayoutAddress,
     PayoutBatch,
@@ -100,6 +101,16 @@ class EntitlementAdmin(ReadOnlyAdmin[Entitlement]):
     search_fields = ["payer__username", "=link__id", "=transfer_id"]
 
 
+@admin.register(OpenTransfer)
+class OpenTransferAdmin(ReadOnlyAdmin[OpenTransfer]):
+    """Transfers that are being served, or that their servers left open."""
+
+    list_display = ["transfer_id", "entitlement", "reserved_bytes", "opened_at"]
+    list_filter = ["opened_at"]
+    list_select_related = ["entitlement"]
+    search_fields = ["=transfer_id", "=entitlement__id", "entitlement__payer__username"]
+
+
 @admin.register(SettlementWindow)
 class SettlementWindowAdmin(ReadOnlyAdmin[SettlementWindow]):
     """Windows, open, closed and settled."""
@@ -158,8 +169,8 @@ class WalletCoinAdmin(ReadOnlyAdmin[WalletCoin]):
     list_display = ["txid", "vout", "kind", "state", "value_sat", "height", "deposit_address", "spent_txid"]
     list_filter = ["kind", "state"]
     list_select_related = ["deposit_address"]
-    search_fields = ["=txid", "=deposit_address__address", "=spent_txid"]
-    exclude = ["script"]
+    search_fields = ["=txid", "=deposit_address__address", "=spent_txid", "=conflict_txid"]
+    exclude = ["script", "parent_inputs"]
 
 
 @admin.register(PayoutAddress)

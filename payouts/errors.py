@@ -50,6 +50,10 @@ class BalanceFrozenError(ChargeError):
     """The balance is frozen: a deposit that was already spent left the chain. A new deposit repays it."""
 
 
+class TransferOverdueError(PayoutsError):
+    """The transfer takes longer than an entitlement lasts, so it is broken off."""
+
+
 class TransferNotFoundError(PayoutsError):
     """There is no such transfer."""
 
@@ -76,6 +80,10 @@ class PayoutBatchNotFoundError(PayoutsError):
 
 class PayoutBatchStateError(PayoutsError):
     """The payout batch is not in the state that this needs."""
+
+
+class ConflictProofError(PayoutsError):
+    """This does not prove that the payout batch can never be mined."""
 
 
 class SelfApprovalError(PayoutsError):

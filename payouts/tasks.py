@@ -8,6 +8,7 @@ from django.utils import timezone
 from chain.errors import NodeUnavailableError
 from chain.node import get_node
 from payouts.errors import InsufficientCoinsError, WalletKeyMissingError
+from payouts.services.charges import close_abandoned_transfers
 from payouts.services.following import follow_chain
 from payouts.services.payout_transactions import advance_payouts
 from payouts.services.payouts import make_payout_batch
@@ -33,6 +34,12 @@ def follow_chain_task() -> None:
         follow_chain(node=get_node(), now=timezone.now())
     except WalletKeyMissingError as error:
         logger.warning("Deposits are not followed: %s", error)
+
+
+@shared_task(name="payouts.close_transfers", acks_late=True, ignore_result=True)
+def close_transfers_task() -> None:
+    """Close the transfers that their servers left open."""
+    close_abandoned_transfers(now=timezone.now())
 
 
 @shared_task(name="payouts.close_windows", acks_late=True, ignore_result=True)
@@ -69,7 +76,7 @@ def make_payouts_task() -> None:
     max_retries=3,
 )
 def send_payouts_task() -> None:
-    """Sign and send payout batches."""
+    """Send payout batches, and sign and send those that are approved."""
     try:
         advance_payouts(node=get_node(), now=timezone.now())
     except (InsufficientCoinsError, WalletKeyMissingError) as error:

@@ -73,6 +73,27 @@ def lock_partial(upload_id: uuid.UUID) -> Iterator[Partial]:
 
 
 @contextmanager
+def lock_blob(sha256: bytes, *, is_exclusive: bool) -> Iterator[None]:
+    """Keep the file of a blob from being removed while it is brought to its place and its row is written.
+
+    Those who bring it share the lock, and wait for whoever removes a file; the latter does not wait for them, but
+    raises UploadBusyError. There is one lock for all digests that begin with the same byte, so that locks take no more
+    room with time.
+    """
+    path = Path(settings.CADASTRE_UPLOAD_DIR) / "locks" / sha256[:1].hex()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if is_exclusive else fcntl.LOCK_SH)
+        except BlockingIOError as error:
+            raise UploadBusyError from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def read_partial(upload_id: uuid.UUID) -> Iterator[BinaryIO]:
     """Open an upload's file for reading.
 

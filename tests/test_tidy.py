@@ -41,3 +41,10 @@ def test_the_project_speaks_only_of_itself():
     command = ["git", "grep", "-nIE", r"/work/|/tmp/w/|\bTODO\b|\bFIXME\b", "--", ".", ":!tests/test_tidy.py"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in ROOT.glob("*/management/commands/*.py") if path.stem != "__init__")
+)
+def test_a_management_command_has_a_test_that_calls_it(name: str):
+    assert any(f'call_command("{name}"' in path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))

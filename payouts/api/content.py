@@ -1,8 +1,10 @@
 """A link's bytes: opened, charged, then served; and refunded if they cannot be served to the end."""
 
+import logging
 from collections.abc import Iterator
 from uuid import UUID
 
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -12,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from payouts.api.serializers import TransferHeaders
+from payouts.errors import PayoutsError, TransferOverdueError
 from payouts.services.charges import Charge, charge_transfer, close_transfer
 from storage.delivery import ByteRange, Delivery, get_etag, open_delivery, parse_range
 from storage.errors import StorageError
@@ -25,6 +28,10 @@ HEADERS = {
     "territory": "Cadastre-Territory",
     "nonce_sha256": "Cadastre-Nonce-SHA256",
 }
+CLOSE_ATTEMPTS_MAX = 3
+"""How often a transfer is closed before it is left to the sweep; the engine itself waits for locks each time."""
+
+logger = logging.getLogger(__name__)
 CanPay = HasScope("payments:write")
 
 
@@ -50,9 +57,13 @@ class ChargedChunks:
         self._is_closed = False
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the bytes in chunks. A chunk counts once it is handed over, whether or not it arrives."""
+        """Yield the bytes in chunks. A chunk counts once it is handed over, whether or not it arrives.
+
+        Raises StorageError if the bytes cannot be read on, TransferOverdueError if the reader takes too long.
+        """
         try:
             for chunk in self._chunks:
+                self._check_time()
                 self._sent_bytes += len(chunk)
                 yield chunk
         except StorageError as error:
@@ -61,10 +72,39 @@ class ChargedChunks:
 
     def close(self) -> None:
         """Close the file and the transfer; Django calls this when the answer ends, however it ends."""
-        self._chunks.close()
-        if not self._is_closed:
-            self._is_closed = True
-            close_transfer(charge=self._charge, sent_bytes=self._sent_bytes, fault=self._fault, now=timezone.now())
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            self._chunks.close()
+        finally:
+            self._close_transfer()
+
+    def _check_time(self) -> None:
+        """Break off a transfer under an entitlement in time: a sweep takes what is open much longer for abandoned."""
+        if self._charge.entitlement_id is not None and timezone.now() >= self._charge.ends_at:
+            raise TransferOverdueError
+
+    def _close_transfer(self) -> None:
+        """Close the transfer; where the database fails, log what is known. The sweep closes it later."""
+        for attempt in range(1, CLOSE_ATTEMPTS_MAX + 1):
+            try:
+                close_transfer(charge=self._charge, sent_bytes=self._sent_bytes, fault=self._fault, now=timezone.now())
+            except (DatabaseError, InterfaceError, PayoutsError):
+                logger.exception(
+                    "Closing the transfer %s failed (attempt %s of %s); %s of %s bytes were sent, fault: %s.",
+                    self._charge.transfer_id,
+                    attempt,
+                    CLOSE_ATTEMPTS_MAX,
+                    self._sent_bytes,
+                    self._charge.reserved_bytes,
+                    self._fault,
+                )
+            else:
+                return
+            if not connection.is_usable():
+                # The next attempt opens a new one.
+                connection.close()
 
 
 class ContentView(APIView):

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from payouts.models import Microtransaction, Payout, SettlementWindow, Statement, WalletCoin
-from payouts.selectors.closing import ClosingAccount, ClosingSide
+from payouts.selectors.closing import ClosingAccount, ClosingSide, CoinTotal
 from users.api.fields import AMOUNT_MSAT_MAX, Hex32Field, MoneySerializer
 
 MSAT_PER_SAT = 1_000
@@ -182,6 +182,13 @@ class ClosingSideOutput(serializers.Serializer[Any]):
     lines = ClosingLineOutput(many=True)
 
 
+class CoinTotalOutput(serializers.Serializer[Any]):
+    """Coins of a kind that is never credited."""
+
+    count = serializers.IntegerField()
+    sum = MoneySerializer()
+
+
 class ClosingAccountOutput(serializers.Serializer[Any]):
     """Where every deposit is now, from the chain and from the ledger."""
 
@@ -191,6 +198,8 @@ class ClosingAccountOutput(serializers.Serializer[Any]):
     readers_ledger = SignedMoneySerializer()
     readers_rows = SignedMoneySerializer(help_text="Readers' balances and what is charged but not settled yet.")
     foreign_spends = MoneySerializer(help_text="Coins that somebody else has spent.")
+    unattributed = CoinTotalOutput(help_text="Unspent coins to addresses that were never handed out; on neither side.")
+    dust = CoinTotalOutput(help_text="Unspent coins below the least deposit; on neither side.")
 
 
 def describe_closing_account(account: ClosingAccount) -> dict[str, Any]:
@@ -202,7 +211,13 @@ def describe_closing_account(account: ClosingAccount) -> dict[str, Any]:
         "readers_ledger": {"amount_msat": account.readers_ledger_msat},
         "readers_rows": {"amount_msat": account.readers_rows_msat},
         "foreign_spends": {"amount_msat": account.foreign_spends_msat},
+        "unattributed": _describe_coins(account.unattributed),
+        "dust": _describe_coins(account.dust),
     }
+
+
+def _describe_coins(total: CoinTotal) -> dict[str, Any]:
+    return {"count": total.count, "sum": {"amount_msat": total.sum_msat}}
 
 
 def _describe_side(side: ClosingSide) -> dict[str, Any]:

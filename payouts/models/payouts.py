@@ -53,6 +53,10 @@ class PayoutBatch(models.Model):
     height = models.PositiveIntegerField(null=True)
     block_hash = models.CharField(max_length=64, blank=True)
     times_paid = models.PositiveIntegerField(default=0, help_text="Numbers the entries' source keys over reorgs.")
+    failure_reason = models.CharField(max_length=500, blank=True, help_text="Why a signed one can never be mined.")
+    failed_by = models.ForeignKey(
+        "users.User", on_delete=models.PROTECT, null=True, related_name="+", help_text="Who proved that, if not blocks."
+    )
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
 
@@ -62,6 +66,7 @@ class PayoutBatch(models.Model):
         permissions = [
             ("approve_payoutbatch", "Can approve a payout batch"),
             ("cancel_payoutbatch", "Can cancel a payout batch"),
+            ("fail_payoutbatch", "Can fail a payout batch that can never be mined"),
         ]
         constraints = [amount_constraint(name="payouts_batch_total_positive", field="total_sat", minimum=1)]
 

@@ -42,6 +42,22 @@ class Entitlement(models.Model):
         return str(self.id)
 
 
+class OpenTransfer(models.Model):
+    """A transfer under an entitlement whose bytes are being sent; the row goes when it is closed, so it closes once."""
+
+    transfer_id = models.UUIDField(primary_key=True, editable=False)
+    entitlement = models.ForeignKey(Entitlement, on_delete=models.PROTECT, related_name="open_transfers")
+    reserved_bytes = models.BigIntegerField(help_text="Counted as served until the transfer is closed.")
+    opened_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-opened_at", "-transfer_id"]
+        indexes = [models.Index(fields=["opened_at"], name="payouts_open_transfer_opened")]
+
+    def __str__(self) -> str:
+        return str(self.transfer_id)
+
+
 class Microtransaction(models.Model):
     """What one transfer was charged, and under which split policy. Append-only.
 

@@ -67,6 +67,13 @@ class WalletCoin(models.Model):
     )
     spent_txid = models.CharField(max_length=64, blank=True, help_text="The transaction in a block that spends it.")
     spent_height = models.PositiveIntegerField(null=True)
+    parent_inputs = models.BinaryField(
+        default=b"", help_text="What the transaction that made it spends: 36 bytes for each input, as on the wire."
+    )
+    conflict_txid = models.CharField(
+        max_length=64, blank=True, help_text="A transaction in a block that spends what an undone coin's own one did."
+    )
+    conflict_height = models.PositiveIntegerField(null=True)
     is_coinbase = models.BooleanField(default=False, help_text="Such coins cannot be spent for 100 blocks.")
     seen_at = models.DateTimeField()
 

@@ -67,14 +67,28 @@ class ClosingSide:
 
 
 @dataclass(frozen=True, slots=True)
+class CoinTotal:
+    """How many coins there are of a kind that is never credited, and what they hold together, in millisatoshi."""
+
+    count: int
+    sum_msat: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClosingAccount:
-    """Both sides, and the readers' balances as the ledger and as the readers' own rows have them."""
+    """Both sides, and the readers' balances as the ledger and as the readers' own rows have them.
+
+    `unattributed` and `dust` are on neither side: unspent coins to addresses that were never handed out, and below the
+    least deposit.
+    """
 
     chain: ClosingSide
     ledger: ClosingSide
     readers_ledger_msat: int
     readers_rows_msat: int
     foreign_spends_msat: int
+    unattributed: CoinTotal
+    dust: CoinTotal
 
     @property
     def is_balanced(self) -> bool:
@@ -101,6 +115,8 @@ def get_closing_account() -> ClosingAccount:
             readers_ledger_msat=get_line(ledger, Kind.READERS.value),
             readers_rows_msat=_read_readers_rows(),
             foreign_spends_msat=_sum(WalletCoin.objects.filter(_is_foreign_spend()), "value_sat") * MSAT_PER_SAT,
+            unattributed=_read_uncredited(WalletCoin.Kind.UNKNOWN),
+            dust=_read_uncredited(WalletCoin.Kind.DUST),
         )
 
 
@@ -158,6 +174,12 @@ def _read_readers_rows() -> int:
     charged = _sum(Microtransaction.objects.filter(window__in=pending), "amount_msat")
     refunded = _sum(Refund.objects.filter(window__in=pending), "amount_msat")
     return _sum(Balance.objects.all(), "balance_msat") + charged - refunded
+
+
+def _read_uncredited(kind: WalletCoin.Kind) -> CoinTotal:
+    """Add up the unspent coins of a kind that is never credited."""
+    coins = WalletCoin.objects.filter(kind=kind, state=CoinState.SEEN, spent_txid="")
+    return CoinTotal(count=coins.count(), sum_msat=_sum(coins, "value_sat") * MSAT_PER_SAT)
 
 
 def _is_foreign_spend() -> Q:

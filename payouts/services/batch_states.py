@@ -10,9 +10,11 @@ from chain.transactions import Block, Transaction
 from database.transactions import require_transaction
 from payouts.models import LedgerAccount, PayoutBatch, WalletCoin
 from payouts.selectors.ledger import get_balance
+from payouts.services.conflicts import find_lost_input, pack_inputs
 from payouts.services.deposits import MSAT_PER_SAT
 from payouts.services.ledger import PostingDraft, get_or_create_account, post_entry, reverse_entry
 from payouts.services.wallet_keys import CHANGE_BRANCH, derive_script
+from users.models import User
 
 logger = logging.getLogger(__name__)
 Kind = LedgerAccount.Kind
@@ -56,18 +58,29 @@ def pay_final_batches(*, final_height: int, now: datetime) -> None:
 
 
 def fail_conflicted_batches(*, final_height: int, now: datetime) -> None:
-    """Fail the batches that can never be mined: another transaction has finally spent one of their inputs."""
+    """Fail the batches that can never be mined: an input is finally spent otherwise, or can never exist again."""
     require_transaction()
-    waiting = PayoutBatch.objects.select_for_update().filter(state__in=WAITING_STATES).order_by("id")
-    for batch in waiting:
-        spent = batch.inputs.exclude(spent_txid="").exclude(spent_txid=batch.txid)
-        if not spent.filter(spent_height__lte=final_height).exists():
-            continue
-        batch.state = State.FAILED
-        batch.changed_at = now
-        batch.save(update_fields=["state", "changed_at"])
-        reverse_entry(source_key=f"payout:{batch.id}", description="The payout can never be mined", now=now)
-        batch.inputs.filter(spent_txid="").update(spent_by=None)
+    waiting = PayoutBatch.objects.select_for_update().filter(state__in=WAITING_STATES)
+    # In order of their making: a batch may spend the change of one that fails with this block, too.
+    for batch in waiting.order_by("created_at", "id"):
+        reason = find_lost_input(batch=batch, final_height=final_height)
+        if reason:
+            fail_batch(batch=batch, reason=reason, operator=None, now=now)
+
+
+def fail_batch(*, batch: PayoutBatch, reason: str, operator: User | None, now: datetime) -> PayoutBatch:
+    """Fail a locked batch that can never be mined, and give its amounts back: a step.
+
+    `operator` is who proved it, None if blocks did.
+    """
+    require_transaction()
+    batch.state, batch.changed_at = State.FAILED, now
+    batch.failure_reason, batch.failed_by = reason, operator
+    batch.save(update_fields=["state", "changed_at", "failure_reason", "failed_by"])
+    reverse_entry(source_key=f"payout:{batch.id}", description="The payout can never be mined", now=now)
+    batch.inputs.filter(spent_txid="").update(spent_by=None)
+    logger.warning("The payout batch %s has failed: %s", batch, reason)
+    return batch
 
 
 def unmine_batches(*, block_hash: str, now: datetime) -> None:
@@ -100,6 +113,7 @@ def _note_change(*, batch: PayoutBatch, mined: Transaction, block: Block, now: d
             "index": batch.change_index,
             "height": block.height,
             "block_hash": block.hash,
+            "parent_inputs": pack_inputs(mined),
             "seen_at": now,
         },
     )

@@ -1,5 +1,6 @@
 """Charges a transfer before its first byte, and refunds one that could not be served."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,17 +17,20 @@ from payouts.errors import (
     RefundError,
     TransferNotFoundError,
 )
-from payouts.models import Balance, Entitlement, Microtransaction, Refund
+from payouts.models import Balance, Entitlement, Microtransaction, OpenTransfer, Refund
 from payouts.services.windows import stamp_open_window
 from registry.selectors.terms import Terms, get_terms
 from users.models import User
 
+logger = logging.getLogger(__name__)
 Reason = Microtransaction.Reason
 ENTITLED_LENGTHS = 3
 """A paid transfer may be repeated and resumed up to this many times its length."""
 
 NO_NONCE = bytes(32)
 REASON_LENGTH_MAX = 200
+ABANDONED = "The server did not finish the transfer."
+ABANDONED_PER_SWEEP = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class Charge:
     """One transfer that may now be served: what it was charged, in millisatoshi, why, and under which terms.
 
     `entitlement_id` names under which entitlement `reserved_bytes` are counted as served until the transfer is closed;
-    it is None, and nothing is counted, for transfers that are free anyway.
+    it is None, and nothing is counted, for transfers that are free anyway. Under an entitlement, the transfer is broken
+    off at `ends_at`.
     """
 
     transfer_id: UUID
@@ -43,6 +48,7 @@ class Charge:
     terms: Terms
     entitlement_id: UUID | None
     reserved_bytes: int
+    ends_at: datetime
 
 
 def charge_transfer(
@@ -68,9 +74,8 @@ def charge_transfer(
     reserved_bytes = requested_bytes or terms.length
     with transaction.atomic(durable=True):
         reason, entitlement = _find_reason(payer=payer, terms=terms, reserved_bytes=reserved_bytes, now=now)
-        amount_msat = 0
-        if reason == Reason.PRICE:
-            amount_msat = _take_price(payer=payer, terms=terms, price_max_msat=price_max_msat)
+        is_paid = reason == Reason.PRICE
+        amount_msat = _take_price(payer=payer, terms=terms, price_max_msat=price_max_msat) if is_paid else 0
         microtransaction = Microtransaction.objects.create(
             payer_id=None if payer is None else payer.id,
             link_id=terms.link_id,
@@ -86,7 +91,7 @@ def charge_transfer(
             created_at=now,
         )
         entitlement = entitlement or _entitle(microtransaction, length=terms.length)
-        _reserve(entitlement, reserved_bytes)
+        _open(entitlement, transfer_id=microtransaction.id, reserved_bytes=reserved_bytes, now=now)
     return Charge(
         transfer_id=microtransaction.id,
         amount_msat=amount_msat,
@@ -94,6 +99,7 @@ def charge_transfer(
         terms=terms,
         entitlement_id=entitlement.id if entitlement else None,
         reserved_bytes=reserved_bytes if entitlement else 0,
+        ends_at=now + timedelta(seconds=settings.CADASTRE_ENTITLEMENT_SECONDS),
     )
 
 
@@ -101,24 +107,31 @@ def close_transfer(*, charge: Charge, sent_bytes: int, fault: str | None, now: d
     """Give back what a transfer reserved and did not send, and the price if the server is why it broke off.
 
     `fault` says what failed on the server, None if nothing did. The price returns once while fewer bytes than the blob
-    has were sent under the entitlement: after that the payer had what was paid for.
+    has were sent under the entitlement: after that the payer had what was paid for. A transfer is closed once; closing
+    it again changes nothing.
     """
-    unsent_bytes = charge.reserved_bytes - sent_bytes
-    if charge.entitlement_id is None or unsent_bytes == 0:
+    if charge.entitlement_id is None:
         return None
-    assert unsent_bytes > 0, "a delivery has the length that was reserved"
+    assert sent_bytes <= charge.reserved_bytes, "a delivery has the length that was reserved"
     with transaction.atomic(durable=True):
-        entitlement = Entitlement.objects.get(id=charge.entitlement_id)
-        # The lock that charges take, too: none of them reserves bytes of an entitlement that is about to end.
-        Balance.objects.select_for_update().get(user_id=entitlement.payer_id)
-        Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") - unsent_bytes)
-        entitlement.refresh_from_db()
-        if fault is None or entitlement.bytes_served >= charge.terms.length:
-            return None
-        paid = Microtransaction.objects.get(id=entitlement.transfer_id)
-        if Refund.objects.filter(microtransaction_id=paid.id).exists():
-            return None
-        return _refund(paid, reason=fault, now=now)
+        return _close(transfer_id=charge.transfer_id, sent_bytes=sent_bytes, fault=fault, now=now)
+
+
+def close_abandoned_transfers(*, now: datetime) -> int:
+    """Close the transfers that whoever served them never closed, as not sent by a fault of the server; return how many.
+
+    A process that ends, or a database that does not answer, leaves such rows. They are taken once they are twice as old
+    as an entitlement lasts: a transfer is broken off after once that time, so nobody is sending any more. Nobody knows
+    how much was sent, so the reader is believed: docs/explanation/money.md.
+    """
+    oldest = now - timedelta(seconds=2 * settings.CADASTRE_ENTITLEMENT_SECONDS)
+    due = OpenTransfer.objects.filter(opened_at__lte=oldest).order_by("opened_at", "transfer_id")
+    transfer_ids = list(due.values_list("transfer_id", flat=True)[:ABANDONED_PER_SWEEP])
+    for transfer_id in transfer_ids:
+        with transaction.atomic(durable=True):
+            _close(transfer_id=transfer_id, sent_bytes=0, fault=ABANDONED, now=now)
+        logger.warning("The transfer %s was never closed; it counts as not sent.", transfer_id)
+    return len(transfer_ids)
 
 
 def refund_transfer(*, transfer_id: UUID, reason: str, now: datetime) -> Refund:
@@ -137,6 +150,28 @@ def refund_transfer(*, transfer_id: UUID, reason: str, now: datetime) -> Refund:
         if Refund.objects.filter(microtransaction_id=paid.id).exists():
             raise RefundError(f"The transfer {transfer_id} is refunded already.")
         return _refund(paid, reason=reason, now=now)
+
+
+def _close(*, transfer_id: UUID, sent_bytes: int, fault: str | None, now: datetime) -> Refund | None:
+    """Close a transfer unless it is closed already: a step. Whoever removes its row settles what it had reserved."""
+    require_transaction()
+    opened = OpenTransfer.objects.filter(transfer_id=transfer_id).select_related("entitlement__link__blob").first()
+    if opened is None:
+        return None
+    entitlement, unsent_bytes = opened.entitlement, opened.reserved_bytes - sent_bytes
+    if unsent_bytes:
+        # The lock that charges take, too: none of them reserves bytes of an entitlement that is about to end.
+        Balance.objects.select_for_update().get(user_id=entitlement.payer_id)
+    if not OpenTransfer.objects.filter(transfer_id=transfer_id).delete()[0] or not unsent_bytes:
+        return None
+    Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") - unsent_bytes)
+    entitlement.refresh_from_db(fields=["bytes_served"])
+    if fault is None or entitlement.bytes_served >= entitlement.link.blob.length:
+        return None
+    paid = Microtransaction.objects.get(id=entitlement.transfer_id)
+    if Refund.objects.filter(microtransaction_id=paid.id).exists():
+        return None
+    return _refund(paid, reason=fault, now=now)
 
 
 def _refund(paid: Microtransaction, *, reason: str, now: datetime) -> Refund:
@@ -196,11 +231,15 @@ def _take_price(*, payer: User | None, terms: Terms, price_max_msat: int | None)
     raise PaymentRequiredError(terms=terms, balance_msat=0 if balance is None else balance.balance_msat)
 
 
-def _reserve(entitlement: Entitlement | None, reserved_bytes: int) -> None:
-    """Count bytes as served before they are: a step under the lock of the payer's balance."""
+def _open(entitlement: Entitlement | None, *, transfer_id: UUID, reserved_bytes: int, now: datetime) -> None:
+    """Count bytes as served before they are, until the transfer is closed: a step under the lock of the balance."""
     require_transaction()
-    if entitlement is not None:
-        Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") + reserved_bytes)
+    if entitlement is None:
+        return
+    Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") + reserved_bytes)
+    OpenTransfer.objects.create(
+        transfer_id=transfer_id, entitlement=entitlement, reserved_bytes=reserved_bytes, opened_at=now
+    )
 
 
 def _entitle(paid: Microtransaction, *, length: int) -> Entitlement | None:

@@ -28,8 +28,7 @@ def issue_deposit_address(*, user: User | None, now: datetime) -> DepositAddress
         deposits = get_or_create_account(kind=Kind.DEPOSITS, now=now)
         # Whoever issues an address holds this row, so that no two requests find the same index free.
         LedgerAccount.objects.select_for_update(no_key=True).get(id=deposits.id)
-        last = DepositAddress.objects.aggregate(last=Max("index"))["last"]
-        index = 0 if last is None else last + 1
+        index = _find_unused_index()
         script = derive_script(branch=DEPOSIT_BRANCH, index=index)
         return DepositAddress.objects.create(
             user=user,
@@ -38,6 +37,18 @@ def issue_deposit_address(*, user: User | None, now: datetime) -> DepositAddress
             address=script_to_address(script, get_network(settings.CADASTRE_NETWORK)),
             created_at=now,
         )
+
+
+def _find_unused_index() -> int:
+    """Return the index after the last address that was handed out or paid.
+
+    Where an older copy of the database was restored, addresses that are forgotten may have been paid meanwhile. Their
+    coins are known without an address: nobody else may be given what somebody pays to already.
+    """
+    issued = DepositAddress.objects.aggregate(last=Max("index"))["last"]
+    unissued = WalletCoin.objects.filter(deposit_address=None, is_internal=False)
+    paid = unissued.aggregate(last=Max("index"))["last"]
+    return max((index + 1 for index in (issued, paid) if index is not None), default=0)
 
 
 def credit_coin(*, coin: WalletCoin, now: datetime) -> None:

@@ -3,6 +3,7 @@
 Every block's effects and the cursor are one transaction, so they happen exactly once, and are undone exactly once.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -16,9 +17,11 @@ from chain.transactions import Block, Output, Transaction
 from database.transactions import require_transaction
 from payouts.models import DepositAddress, WalletCoin
 from payouts.services.batch_states import fail_conflicted_batches, mine_batches, pay_final_batches, unmine_batches
+from payouts.services.conflicts import forget_conflicts, note_conflicts, pack_inputs
 from payouts.services.deposits import credit_coin, undo_coin
 from payouts.services.wallet_keys import DEPOSIT_BRANCH, derive_script
 
+logger = logging.getLogger(__name__)
 CONSUMER = "payouts"
 LOOK_AHEAD = 20
 """How many addresses that were not handed out yet are watched (BIP 44's gap limit)."""
@@ -82,10 +85,19 @@ def _find_deposits(*, block: Block, now: datetime) -> None:
 
 
 def _derive_upcoming() -> dict[bytes, int]:
-    """Return the scripts of the next addresses that nobody was given yet, with their indexes."""
+    """Return the scripts of addresses that nobody was given, as far as they are watched, with their indexes.
+
+    These are the next ones, and those around a coin that is nobody's: what precedes such a coin is never handed out
+    any more, but whoever was given it before the database was restored may still pay there.
+    """
     last = DepositAddress.objects.aggregate(last=Max("index"))["last"]
     first = 0 if last is None else last + 1
-    return {derive_script(branch=DEPOSIT_BRANCH, index=index): index for index in range(first, first + LOOK_AHEAD)}
+    watched = set(range(first, first + LOOK_AHEAD))
+    # Such coins stay as they are for ever; by their states they are found without reading all coins.
+    unknown = WalletCoin.objects.filter(state__in=[State.SEEN, State.UNDONE], kind=Kind.UNKNOWN).order_by()
+    for index in unknown.values_list("index", flat=True).distinct():
+        watched.update(range(max(0, index - LOOK_AHEAD), index + LOOK_AHEAD + 1))
+    return {derive_script(branch=DEPOSIT_BRANCH, index=index): index for index in watched}
 
 
 def _note_coin(
@@ -107,7 +119,7 @@ def _note_coin(
         kind = Kind.DUST
     elif address is not None:
         kind = Kind.CAPITAL if address.user_id is None else Kind.DEPOSIT
-    WalletCoin.objects.update_or_create(
+    coin, is_new = WalletCoin.objects.update_or_create(
         txid=paying.txid,
         vout=vout,
         defaults={
@@ -120,14 +132,22 @@ def _note_coin(
             "deposit_address": address,
             "height": block.height,
             "block_hash": block.hash,
+            "parent_inputs": pack_inputs(paying),
             "is_coinbase": paying.is_coinbase,
             "seen_at": now,
         },
     )
+    if is_new and kind == Kind.UNKNOWN:
+        logger.warning(
+            "Coin %s of %s sat pays the address %s of the deposit branch, which was never handed out.",
+            coin,
+            coin.value_sat,
+            coin.index,
+        )
 
 
 def _notice_spends(*, block: Block) -> None:
-    """Note which of the wallet's coins this block spends, whoever spends them."""
+    """Note which of the wallet's coins this block spends, whoever spends them, and which it makes impossible."""
     spenders = {(spent.txid, spent.vout): spending.txid for spending in block.transactions for spent in spending.inputs}
     for chunk in _chunks(sorted({txid for txid, _ in spenders})):
         for coin in WalletCoin.objects.filter(txid__in=chunk):
@@ -135,6 +155,7 @@ def _notice_spends(*, block: Block) -> None:
             if spender is not None:
                 coin.spent_txid, coin.spent_height = spender, block.height
                 coin.save(update_fields=["spent_txid", "spent_height"])
+    note_conflicts(spenders=spenders, height=block.height)
 
 
 def _credit_mature_coins(*, tip_height: int, now: datetime) -> None:
@@ -151,6 +172,7 @@ def _undo_block(*, event: BlockEvent, now: datetime) -> None:
     """Take back everything that a block had brought, in the opposite order."""
     unmine_batches(block_hash=event.hash, now=now)
     WalletCoin.objects.filter(spent_height=event.height).update(spent_txid="", spent_height=None)
+    forget_conflicts(height=event.height)
     arrived = WalletCoin.objects.filter(block_hash=event.hash).exclude(state=State.UNDONE)
     for coin in arrived.select_related("deposit_address__user").order_by("id"):
         undo_coin(coin=coin, now=now)

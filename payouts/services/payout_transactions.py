@@ -24,7 +24,13 @@ from chain.transactions import (
     sign_transaction,
     transaction_id,
 )
-from payouts.errors import PayoutBatchNotFoundError, PayoutBatchStateError
+from payouts.errors import (
+    InsufficientCoinsError,
+    PayoutBatchNotFoundError,
+    PayoutBatchStateError,
+    PayoutsError,
+    WalletKeyMissingError,
+)
 from payouts.models import PayoutBatch, WalletCoin
 from payouts.selectors.coins import select_coins
 from payouts.services.payouts import lock_batch
@@ -90,17 +96,42 @@ def send_payout_batch(*, batch_id: UUID, node: NodeClient, now: datetime) -> Pay
 
 
 def advance_payouts(*, node: NodeClient, now: datetime) -> int:
-    """Sign every approved batch and send every signed one; return how many batches were looked at.
+    """Send every signed batch, then sign every approved one and send it; return how many batches were offered.
 
-    A batch that another worker has moved on meanwhile is left to it. Raises what else the two services raise; batches
-    that were not reached wait for the next call.
+    Sending comes first and waits for nothing: a batch that cannot be signed may need the change of one that the node
+    has lost, and a machine without the private key can still send what another one has signed. A batch that another
+    worker has moved on meanwhile is left to it. Raises InsufficientCoinsError or WalletKeyMissingError, the first of
+    them, once everything that can be signed is sent, and what else the two services raise; batches that were not
+    reached wait for the next call.
     """
-    approved = PayoutBatch.objects.filter(state=State.APPROVED).order_by("created_at").values_list("id", flat=True)
-    for batch_id in list(approved):
-        with suppress(PayoutBatchStateError):
-            sign_payout_batch(batch_id=batch_id, node=node, now=now)
     sendable = PayoutBatch.objects.filter(state__in=SENDABLE_STATES).order_by("created_at")
-    batch_ids = list(sendable.values_list("id", flat=True))
+    offered = _send_batches(list(sendable.values_list("id", flat=True)), node=node, now=now)
+    signed_ids, refusals = _sign_batches(node=node, now=now)
+    offered += _send_batches(signed_ids, node=node, now=now)
+    if refusals:
+        raise refusals[0]
+    return offered
+
+
+def _sign_batches(*, node: NodeClient, now: datetime) -> tuple[list[UUID], list[PayoutsError]]:
+    """Sign every approved batch that can be signed; return their ids, and why others cannot be."""
+    approved = PayoutBatch.objects.filter(state=State.APPROVED).order_by("created_at").values_list("id", flat=True)
+    signed_ids: list[UUID] = []
+    refusals: list[PayoutsError] = []
+    for batch_id in list(approved):
+        try:
+            sign_payout_batch(batch_id=batch_id, node=node, now=now)
+        except PayoutBatchStateError:
+            continue
+        except (InsufficientCoinsError, WalletKeyMissingError) as error:
+            refusals.append(error)
+        else:
+            signed_ids.append(batch_id)
+    return signed_ids, refusals
+
+
+def _send_batches(batch_ids: Sequence[UUID], *, node: NodeClient, now: datetime) -> int:
+    """Send signed batches and return how many there were."""
     for batch_id in batch_ids:
         with suppress(PayoutBatchStateError):
             send_payout_batch(batch_id=batch_id, node=node, now=now)

@@ -25,8 +25,8 @@ def get_path(record: Record) -> tuple[bytes, ...]:
 
 def list_subtree_leaves(*, batch: Batch, number: int) -> list[bytes]:
     """Return the leaves of a batch's subtree, by its number from 0, in order."""
-    first = batch.first_index + number * SUBTREE_LEAVES
-    rows = list_batch_records(batch).filter(index__gte=first, index__lt=first + SUBTREE_LEAVES)
+    start = number * SUBTREE_LEAVES
+    rows = list_batch_records(batch, start=start, end=start + SUBTREE_LEAVES)
     return [bytes(leaf) for leaf in rows.values_list("leaf", flat=True)]
 
 

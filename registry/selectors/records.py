@@ -57,7 +57,12 @@ def list_batches() -> QuerySet[Batch]:
     return sealed.select_related("anchor__current", "register").order_by("-seq")
 
 
-def list_batch_records(batch: Batch) -> QuerySet[Record]:
-    """Return the records of a batch in the order of their leaves, found by their range of indexes."""
-    rows = Record.objects.filter(index__gte=batch.first_index, index__lt=batch.first_index + batch.size, batch=batch)
-    return rows.order_by("index")
+def list_batch_records(batch: Batch, *, start: int = 0, end: int | None = None) -> QuerySet[Record]:
+    """Return the records of a batch in the order of their leaves, those at positions from `start` to before `end`.
+
+    They are found by their range of indexes. A caller names its range here, for SQLite searches by one lower and one
+    upper bound only: with a second pair in a filter it may read the whole batch.
+    """
+    end = batch.size if end is None else min(end, batch.size)
+    indexes = {"index__gte": batch.first_index + start, "index__lt": batch.first_index + end}
+    return Record.objects.filter(batch=batch, **indexes).order_by("index")

@@ -1,7 +1,9 @@
 """Links: how an upload becomes a blob that can be shared."""
 
+import os
 import uuid
 from datetime import datetime
+from typing import BinaryIO
 
 from django.conf import settings
 from django.core.files import File
@@ -21,7 +23,7 @@ from storage.errors import (
     UploadUnfinishedError,
 )
 from storage.models import Blob, Link, Upload
-from storage.partials import get_partial_path, remove_partial
+from storage.partials import get_partial_path, lock_blob, remove_partial
 from storage.selectors import get_upload
 from storage.services.uploads import digest_upload, get_storage_name
 from users.models import User
@@ -70,9 +72,12 @@ def complete_upload(
         return _get_same_link(upload, price_msat, manifest, seal)
     if Blob.objects.filter(sha256=expected.sha256, erased_at__isnull=False).exists():
         raise BlobErasedError
-    name = _store(upload, expected)
     try:
-        link = _create(upload, owner, expected, name, price_msat=price_msat, manifest=manifest, seal=seal, now=now)
+        with lock_blob(expected.sha256, is_exclusive=False):
+            # Behind the lock, no sweep removes what is brought here; one that was faster has marked the row.
+            _require_received(upload)
+            name = _store(upload, expected)
+            link = _create(upload, owner, expected, name, price_msat=price_msat, manifest=manifest, seal=seal, now=now)
     except UploadCompletedError:
         upload.refresh_from_db()
         if upload.state != Upload.State.COMPLETED:
@@ -80,6 +85,13 @@ def complete_upload(
         return _get_same_link(upload, price_msat, manifest, seal)
     remove_partial(upload.id)
     return link
+
+
+def _require_received(upload: Upload) -> None:
+    """Raise UploadCompletedError if a request beside this one completed the upload, or a sweep removed it."""
+    upload.refresh_from_db(fields=["state"])
+    if upload.state != Upload.State.RECEIVED:
+        raise UploadCompletedError
 
 
 def _create(
@@ -146,6 +158,12 @@ def _get_same_link(upload: Upload, price_msat: int, manifest: bytes, seal: bytes
     return link
 
 
+def _require_length(stream: BinaryIO, length: int) -> None:
+    """Raise FileNotFoundError if the bytes are not there: who locked the file to remove it may have left it empty."""
+    if os.fstat(stream.fileno()).st_size != length:
+        raise FileNotFoundError
+
+
 def _store(upload: Upload, digest: Digest) -> str:
     """Move the upload's bytes to where blobs live, unless an earlier try or an equal upload has brought them there.
 
@@ -154,6 +172,7 @@ def _store(upload: Upload, digest: Digest) -> str:
     blobs, name = storages["blobs"], get_storage_name(digest.sha256)
     try:
         with get_partial_path(upload.id).open("rb") as stream:
+            _require_length(stream, digest.length)
             saved = blobs.save(name, _MovableFile(stream, name=str(get_partial_path(upload.id))))
     except FileNotFoundError as error:
         if not blobs.exists(name):

@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -26,7 +27,7 @@ from storage.errors import (
     UploadTooLargeError,
 )
 from storage.models import Blob, Upload
-from storage.partials import Partial, lock_partial, read_partial, remove_partial
+from storage.partials import Partial, lock_blob, lock_partial, read_partial, remove_partial
 from storage.selectors import UNFINISHED_STATES, get_upload
 from users.models import User
 
@@ -155,25 +156,51 @@ def expire_uploads(*, now: datetime) -> int:
 
 
 def _remove(upload: Upload) -> None:
-    """Remove the bytes, then mark the row: after a crash between the two, the row is still due and is swept again."""
-    with lock_partial(upload.id):
-        remove_partial(upload.id)
-        with transaction.atomic(durable=True):
-            is_removed = Upload.objects.filter(
-                id=upload.id, state__in=UNFINISHED_STATES, expires_at=upload.expires_at
-            ).update(state=Upload.State.TERMINATED)
-    if not is_removed:
-        # It was completed, removed or continued by another request since it was read.
+    """Remove an unfinished upload and, if it was received, the file that a crash left where blobs live.
+
+    Raises UploadBusyError if it was completed, removed or continued since it was read, or is being written to or made
+    into a blob; then its bytes stay.
+    """
+    due = _find_same(upload)
+    with ExitStack() as locks:
+        if due.sha256 is not None:
+            locks.enter_context(lock_blob(bytes(due.sha256), is_exclusive=True))
+        locks.enter_context(lock_partial(due.id))
+        # Again, behind the locks: the request that had them may have gone on.
+        _discard(_find_same(due))
+        if due.sha256 is not None:
+            _remove_orphan(bytes(due.sha256))
+
+
+def _find_same(upload: Upload) -> Upload:
+    """Return an unfinished upload's row if it is as it was read. Raises UploadBusyError if it is not."""
+    same = Upload.objects.filter(id=upload.id, state=upload.state, expires_at=upload.expires_at)
+    found = same.filter(state__in=UNFINISHED_STATES).first()
+    if found is None:
         raise UploadBusyError
-    if upload.sha256 is not None:
-        _remove_orphan(bytes(upload.sha256))
+    return found
+
+
+def _discard(upload: Upload) -> None:
+    """Remove the bytes, then mark the row: after a crash between the two, the row is still due and is swept again.
+
+    Raises UploadBusyError if the row has moved, as by a digest that was finished beside this: the next sweep marks it.
+    """
+    remove_partial(upload.id)
+    with transaction.atomic(durable=True):
+        is_marked = Upload.objects.filter(id=upload.id, state=upload.state, expires_at=upload.expires_at).update(
+            state=Upload.State.TERMINATED
+        )
+    if not is_marked:
+        raise UploadBusyError
 
 
 def _remove_orphan(sha256: bytes) -> None:
     """Remove the file that a crash left where blobs live, after the bytes were moved there and before there was a blob.
 
     The upload's row is marked before, so that its own completion makes no blob of the file any more. An equal upload
-    that is about to be completed is RECEIVED until its blob is written, and keeps the file.
+    that is about to be completed is RECEIVED until its blob is written, and keeps the file; one that becomes so only
+    now waits for the lock that the caller holds, and then brings the file anew.
     """
     if Upload.objects.filter(sha256=sha256, state=Upload.State.RECEIVED).exists():
         return

@@ -1,22 +1,25 @@
 """Kills a scenario at its first point, at its second, and so on until it completes, and checks each restart.
 
-`python -m tests.faults.drive SCENARIO` runs in a process of its own that never opens a database or starts a thread, so
-that it can fork: each child is a freshly started system.
+`python -m tests.faults SCENARIO` runs in a process of its own that keeps no connection to a database and starts no
+thread, so that it can fork: each child is a freshly started system.
 
 1. A child makes the scenario's starting state. Database and node are copied for every run.
 2. A child runs with the k-th point armed, and is killed there.
 3. Another child, the restart, runs to the end and checks that nothing is lost and nothing happened twice.
 4. When a run passes its end without reaching point k, every point has been tried.
+5. There must have been as many as the scenario is known to have: hooks that no longer apply would kill nothing.
 """
 
 import os
 import shutil
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from django.conf import settings
+
+from tests.faults.engines import Engine
 from tests.faults.points import POINTS
 from tests.nodes import DevnodeProcess
 
@@ -27,6 +30,9 @@ KILLED = 9
 
 class Scenario:
     """A part of the system's work, from a starting state to a goal."""
+
+    points_min: int
+    """How many points there are at least: a little below their present number, which changes with the services."""
 
     def prepare(self) -> None:
         """Make the starting state, in the database and on the node."""
@@ -49,18 +55,32 @@ class Scenario:
         raise NotImplementedError
 
 
-def drive(make_scenario: Callable[[], Scenario], database_file: Path, node: DevnodeProcess) -> int:
-    """Try every point of a scenario and return how many there are. Raises SystemExit where one does not hold."""
-    template = Path(tempfile.mkdtemp(prefix="cadastre-template-", dir=database_file.parent))
-    node.start()
+def drive(make_scenario: Callable[[], Scenario], engine: Engine, node: DevnodeProcess) -> int:
+    """Try every point of a scenario and return how many there are.
+
+    Raises SystemExit where one does not hold, and where there are fewer than the scenario's `points_min`.
+    """
+    points_min = make_scenario().points_min
+    _start(node)
     if _fork(make_scenario().prepare):
         raise SystemExit("the starting state could not be made")
     node.stop()
-    _copy(database_file, template)
-    shutil.copytree(node.directory, template / "node")
+    engine.save()
+    saved = node.directory.with_name("node-starting-state")
+    shutil.copytree(node.directory, saved)
+    points = _count_points(make_scenario, engine, node, saved)
+    if points < points_min:
+        raise SystemExit(f"killed at {points} points only, where {points_min} are known: do the hooks still apply?")
+    return points
+
+
+def _count_points(make_scenario: Callable[[], Scenario], engine: Engine, node: DevnodeProcess, saved: Path) -> int:
+    """Kill at every point in turn and return how many there are."""
     for point in range(1, POINTS_MAX):
-        _restore(template, database_file, node)
-        node.start()
+        engine.restore()
+        shutil.rmtree(node.directory)
+        shutil.copytree(saved, node.directory)
+        _start(node)
         scenario = make_scenario()
         status = _fork(lambda: run(scenario, kill_at=point))  # noqa: B023  forked before the next turn
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == KILLED:
@@ -73,6 +93,13 @@ def drive(make_scenario: Callable[[], Scenario], database_file: Path, node: Devn
             raise SystemExit(f"the run that was to be killed at point {point} failed before it")
         return point - 1
     raise SystemExit("the scenario never ended")
+
+
+def _start(node: DevnodeProcess) -> None:
+    """Start the node on a port that is free now, for another process may have taken the last one, and name it."""
+    node.port = 0
+    node.start()
+    settings.CADASTRE_NODE_URL = node.url
 
 
 def run(scenario: Scenario, *, kill_at: int) -> None:
@@ -103,16 +130,3 @@ def _fork(work: Callable[[], None]) -> int:
         sys.stderr.flush()
         os._exit(1)
     os._exit(0)
-
-
-def _copy(database_file: Path, folder: Path) -> None:
-    for path in database_file.parent.glob(f"{database_file.name}*"):
-        shutil.copy2(path, folder / path.name)
-
-
-def _restore(template: Path, database_file: Path, node: DevnodeProcess) -> None:
-    for path in database_file.parent.glob(f"{database_file.name}*"):
-        path.unlink()
-    _copy(template / database_file.name, database_file.parent)
-    shutil.rmtree(node.directory)
-    shutil.copytree(template / "node", node.directory)

@@ -102,6 +102,8 @@ class World(Scenario):
 class Sealing(World):
     """Blobs become records, and records a batch."""
 
+    points_min = 16
+
     def prepare(self) -> None:
         """Store five blobs, and found a register."""
         super().prepare()
@@ -128,6 +130,8 @@ class Sealing(World):
 
 class Submitting(World):
     """Digests are registered in bulk by a client that repeats its request until it is answered, and sealed."""
+
+    points_min = 12
 
     def prepare(self) -> None:
         """Make the client's user, and found a register."""
@@ -162,6 +166,8 @@ class Submitting(World):
 class Anchoring(World):
     """Two batches become final, one after the other."""
 
+    points_min = 94
+
     def prepare(self) -> None:
         """Seal two batches."""
         super().prepare()
@@ -191,6 +197,8 @@ class Anchoring(World):
 class Deposits(World):
     """Two readers' deposits are credited, and the operator's capital."""
 
+    points_min = 32
+
     def prepare(self) -> None:
         """Pay three addresses."""
         super().prepare()
@@ -215,6 +223,8 @@ class Deposits(World):
 
 class Settlement(World):
     """A window of paid transfers is closed, settled and stated."""
+
+    points_min = 8
 
     def prepare(self) -> None:
         """Let a reader pay for a few transfers."""
@@ -243,6 +253,8 @@ class Settlement(World):
 
 class Payouts(World):
     """What was settled is paid on chain, and final."""
+
+    points_min = 50
 
     def prepare(self) -> None:
         """Settle a window, and name the payee's address."""

@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from chain.networks import REGTEST
-from payouts.models import LedgerAccount, Payout, PayoutBatch, Statement
+from payouts.models import LedgerAccount, Payout, PayoutBatch, Statement, WalletCoin
 from payouts.services.charges import charge_transfer
 from payouts.services.settlement import settle_windows
 from payouts.services.statements import make_statements
@@ -21,6 +21,7 @@ from tests.factories.payouts import (
     fund_reader,
     make_account,
     make_batch,
+    make_coin,
     make_holder,
     make_link,
     start_shares,
@@ -181,6 +182,14 @@ def test_settled_windows_are_public(sold: Statement):
     assert window["transfers"]["sum"] == {"amount_msat": 1_000}
     assert window["refunds"] == {"count": 0, "sum": {"amount_msat": 0}, "root": "0" * 64}
     assert window["record"] is not None
+
+
+def test_the_closing_account_shows_what_is_never_credited(db: None):
+    make_coin(value_sat=7, kind=WalletCoin.Kind.UNKNOWN)
+    make_coin(value_sat=3, kind=WalletCoin.Kind.DUST)
+    account = get(None, "closing-account").json()
+    assert account["unattributed"] == {"count": 1, "sum": {"amount_msat": 7_000}}
+    assert account["dust"] == {"count": 1, "sum": {"amount_msat": 3_000}}
 
 
 def test_the_closing_account_is_public_and_balanced(sold: Statement):

@@ -6,10 +6,10 @@ import pytest
 from django.db import connection, transaction
 
 from payouts.models import Balance, LedgerAccount, PayoutBatch, WalletCoin
-from payouts.selectors.closing import get_closing_account, get_line
+from payouts.selectors.closing import CoinTotal, get_closing_account, get_line
 from payouts.services.ledger import PostingDraft, post_entry
 from tests.factories.payouts import NOW, fund_reader, make_account, make_batch, make_coin, make_user
-from tests.payouts.threads import run_together
+from tests.threads import run_together
 
 Kind = LedgerAccount.Kind
 
@@ -35,6 +35,31 @@ def test_coins_that_are_not_credited_are_on_neither_side(state: WalletCoin.State
     make_coin(value_sat=7, state=state)
     assert get_closing_account().is_balanced
     assert get_closing_account().chain.deposits_msat == 0
+
+
+@pytest.mark.django_db
+def test_coins_that_are_never_credited_are_counted_beside_both_sides():
+    unknown, dust = WalletCoin.Kind.UNKNOWN, WalletCoin.Kind.DUST
+    for value_sat, fields in (
+        (7, {"kind": unknown}),
+        (8, {"kind": unknown}),
+        (16, {"kind": unknown, "state": WalletCoin.State.UNDONE}),
+        (32, {"kind": dust}),
+        (64, {"kind": dust, "state": WalletCoin.State.UNDONE}),
+    ):
+        make_coin(value_sat=value_sat, **fields)
+    account = get_closing_account()
+    assert account.unattributed == CoinTotal(count=2, sum_msat=15_000)
+    assert account.dust == CoinTotal(count=1, sum_msat=32_000)
+    assert account.is_balanced
+    assert account.chain.deposits_msat == 0
+
+
+@pytest.mark.django_db
+def test_a_coin_of_nobody_that_somebody_spends_is_a_foreign_spend_and_no_longer_held():
+    make_coin(value_sat=7, kind=WalletCoin.Kind.UNKNOWN, spent_txid="ab" * 32)
+    account = get_closing_account()
+    assert (account.unattributed.count, account.foreign_spends_msat) == (0, 7_000)
 
 
 @pytest.mark.django_db

@@ -1,6 +1,7 @@
 """Charging a transfer before its first byte, and refunding one that could not be served."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -14,12 +15,19 @@ from payouts.errors import (
     TransferNotFoundError,
     WindowStateError,
 )
-from payouts.models import Balance, Entitlement, Microtransaction, Refund, SettlementWindow
-from payouts.services.charges import Charge, charge_transfer, close_transfer, refund_transfer
+from payouts.models import Balance, Entitlement, Microtransaction, OpenTransfer, Refund, SettlementWindow
+from payouts.services.charges import (
+    Charge,
+    charge_transfer,
+    close_abandoned_transfers,
+    close_transfer,
+    refund_transfer,
+)
 from registry.errors import RecordNotReadyError
 from storage.errors import LinkNotFoundError
 from storage.models import Link
 from tests.factories.payouts import NOW, fund_reader, get_balance_msat, get_record, make_link, make_user
+from tests.threads import run_together
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -138,6 +146,75 @@ def test_a_repeat_that_the_server_broke_off_refunds_what_was_paid_before(carol: 
     refund = close_transfer(charge=repeat, sent_bytes=599, fault="x", now=LATER)
     assert refund is not None
     assert (refund.amount_msat, get_balance_msat(carol)) == (1_500, 10_000)
+
+
+def test_a_transfer_is_closed_once(carol: User, link: Link):
+    first, second = charge(carol, link), charge(carol, link)
+    for _ in range(2):
+        close_transfer(charge=first, sent_bytes=400, fault=None, now=NOW)
+    assert Entitlement.objects.get().bytes_served == 1_400
+    assert OpenTransfer.objects.get().transfer_id == second.transfer_id
+    assert close_transfer(charge=second, sent_bytes=0, fault="x", now=NOW) is not None
+    assert close_transfer(charge=second, sent_bytes=0, fault="x", now=NOW) is None
+    assert get_balance_msat(carol) == 10_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transfer_that_is_closed_from_several_sides_at_once_is_closed_once(carol: User, link: Link):
+    opened = charge(carol, link)
+    close = partial(close_transfer, charge=opened, sent_bytes=400, fault=None, now=NOW)
+    assert run_together([close] * 4) == []
+    assert Entitlement.objects.get().bytes_served == 400
+
+
+def test_what_was_sent_whole_is_closed_and_stays_paid(carol: User, link: Link, settings: Settings):
+    close_transfer(charge=charge(carol, link), sent_bytes=1_000, fault=None, now=NOW)
+    assert not OpenTransfer.objects.exists()
+    assert close_abandoned_transfers(now=NOW + timedelta(seconds=9 * settings.CADASTRE_ENTITLEMENT_SECONDS)) == 0
+    assert get_balance_msat(carol) == 8_500
+
+
+def test_a_transfer_that_nobody_closed_is_refunded_once_nobody_can_be_sending_it(
+    carol: User, link: Link, settings: Settings
+):
+    opened = charge(carol, link)
+    due = NOW + timedelta(seconds=2 * settings.CADASTRE_ENTITLEMENT_SECONDS)
+    assert opened.ends_at == NOW + timedelta(seconds=settings.CADASTRE_ENTITLEMENT_SECONDS)
+    assert close_abandoned_transfers(now=due - timedelta(seconds=1)) == 0
+    assert get_balance_msat(carol) == 8_500
+    assert close_abandoned_transfers(now=due) == 1
+    assert close_abandoned_transfers(now=due) == 0
+    refund = Refund.objects.get()
+    assert (refund.microtransaction_id, refund.reason) == (
+        opened.transfer_id,
+        "The server did not finish the transfer.",
+    )
+    assert get_balance_msat(carol) == 10_000
+    assert Entitlement.objects.get().bytes_served == 0
+
+
+def test_transfers_that_nobody_closed_refund_nothing_if_the_whole_was_sent_besides(
+    carol: User, link: Link, settings: Settings
+):
+    whole, _, _ = charge(carol, link), charge(carol, link), charge(carol, link)
+    close_transfer(charge=whole, sent_bytes=1_000, fault=None, now=NOW)
+    assert close_abandoned_transfers(now=NOW + timedelta(seconds=2 * settings.CADASTRE_ENTITLEMENT_SECONDS)) == 2
+    assert Entitlement.objects.get().bytes_served == 1_000
+    assert not Refund.objects.exists()
+
+
+def test_several_transfers_that_nobody_closed_refund_their_price_once(carol: User, link: Link, settings: Settings):
+    for _ in range(3):
+        charge(carol, link)
+    assert close_abandoned_transfers(now=NOW + timedelta(seconds=2 * settings.CADASTRE_ENTITLEMENT_SECONDS)) == 3
+    assert Refund.objects.count() == 1
+    assert get_balance_msat(carol) == 10_000
+
+
+def test_a_free_transfer_is_never_open(bob: User, link: Link):
+    opened = charge(bob, link)
+    assert not OpenTransfer.objects.exists()
+    assert close_transfer(charge=opened, sent_bytes=0, fault="x", now=NOW) is None
 
 
 def test_nothing_is_refunded_once_the_length_was_sent_or_the_price_returned(carol: User, link: Link):

@@ -4,29 +4,26 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import transaction
 from pytest_django.fixtures import Settings
 
 from chain.errors import KeyFormatError
-from chain.follower import BlockEvent
 from chain.networks import REGTEST
-from chain.transactions import Block, Coin, Output, Transaction, build_transaction, parse_transaction
+from chain.transactions import Coin
 from payouts.errors import BalanceFrozenError, WalletKeyMissingError
 from payouts.models import Balance, DepositAddress, JournalEntry, LedgerAccount, WalletCoin
-from payouts.selectors.closing import get_closing_account
+from payouts.selectors.closing import CoinTotal, get_closing_account
 from payouts.selectors.ledger import get_balances_by_kind
 from payouts.services.charges import charge_transfer
 from payouts.services.deposits import issue_deposit_address
-from payouts.services.following import apply_event
 from payouts.services.wallet_keys import derive_key
-from tests.factories.payouts import NOW, WALLET, get_balance_msat, make_link, make_user
-from tests.payouts.threads import run_together
+from tests.factories.payouts import NOW, WALLET, get_balance_msat, make_coin, make_link, make_user
+from tests.payouts.blocks import connect, disconnect, pay
+from tests.threads import run_together
 from users.models import User
 
 pytestmark = pytest.mark.django_db
 Kind = LedgerAccount.Kind
 State = WalletCoin.State
-OUTSIDE = Coin("ab" * 32, 0, 10**9, b"\x00\x14" + bytes(20))
 
 
 @pytest.fixture(autouse=True)
@@ -40,32 +37,6 @@ def carol() -> User:
     return make_user("carol")
 
 
-def pay(script: bytes, value_sat: int, *, coin: Coin = OUTSIDE, lock_time: int = 0) -> Transaction:
-    """Return a transaction that pays a script, and something else."""
-    outputs = [Output(1, b"\x51"), Output(value_sat, script)]
-    return parse_transaction(build_transaction(coins=[coin], outputs=outputs, lock_time=lock_time))
-
-
-def connect(height: int, *transactions: Transaction) -> None:
-    """Apply a block at a height."""
-    block = Block(
-        hash=f"{height:064x}",
-        previous_hash=f"{height - 1:064x}",
-        height=height,
-        time=0,
-        header=bytes(80),
-        transactions=transactions,
-    )
-    with transaction.atomic():
-        apply_event(event=BlockEvent("connected", height, block.hash, block), now=NOW)
-
-
-def disconnect(height: int) -> None:
-    """Take the block at a height back."""
-    with transaction.atomic():
-        apply_event(event=BlockEvent("disconnected", height, f"{height:064x}", None), now=NOW)
-
-
 def held(kind: LedgerAccount.Kind) -> int:
     """Return what all accounts of a kind hold: credits less debits."""
     return get_balances_by_kind()[kind].credit_balance_msat
@@ -76,6 +47,40 @@ def test_every_address_is_new_and_derived_from_the_public_key(carol: User):
     assert (first.index, second.index) == (0, 1)
     assert bytes(second.script) == WALLET.derive_script(0, 1)
     assert second.address == WALLET.derive_key(0, 1).address(REGTEST)
+
+
+def test_an_address_that_was_paid_before_it_was_handed_out_is_nobodys(carol: User):
+    """As after an older copy of the database was restored."""
+    connect(1, pay(WALLET.derive_script(0, 0), 700))
+    address = issue_deposit_address(user=carol, now=NOW)
+    assert address.index == 1
+    connect(2, pay(bytes(address.script), 300, lock_time=1))
+    connect(9)
+    assert get_balance_msat(carol) == 300_000
+    assert sorted(WalletCoin.objects.values_list("kind", "index")) == [("DEPOSIT", 1), ("UNKNOWN", 0)]
+
+
+def test_the_address_after_the_last_one_that_was_handed_out_or_paid_is_next(carol: User):
+    assert issue_deposit_address(user=carol, now=NOW).index == 0
+    connect(1, pay(WALLET.derive_script(0, 5), 700))
+    assert issue_deposit_address(user=carol, now=NOW).index == 6
+    assert issue_deposit_address(user=carol, now=NOW).index == 7
+
+
+def test_our_own_change_takes_no_deposit_address(carol: User):
+    make_coin(value_sat=700, index=9, kind=WalletCoin.Kind.CHANGE, is_internal=True)
+    assert issue_deposit_address(user=carol, now=NOW).index == 0
+
+
+def test_addresses_that_were_passed_over_are_watched_on(carol: User):
+    connect(1, pay(WALLET.derive_script(0, 19), 700))
+    connect(2, pay(WALLET.derive_script(0, 38), 700, lock_time=1))
+    assert issue_deposit_address(user=carol, now=NOW).index == 39
+    connect(3, *(pay(WALLET.derive_script(0, index), 700, lock_time=2 + index) for index in (0, 18, 20, 37, 39, 59)))
+    coins = WalletCoin.objects.filter(height=3).order_by("index")
+    assert [(coin.index, coin.kind) for coin in coins] == [
+        (0, "UNKNOWN"), (18, "UNKNOWN"), (20, "UNKNOWN"), (37, "UNKNOWN"), (39, "DEPOSIT"), (59, "UNKNOWN"),
+    ]  # fmt: skip
 
 
 @pytest.mark.django_db(transaction=True)
@@ -154,6 +159,17 @@ def test_a_coin_to_an_address_that_nobody_was_given_is_noted_and_never_credited(
     coin = WalletCoin.objects.get()
     assert (coin.kind, coin.state, coin.index) == ("UNKNOWN", "SEEN", 20)
     assert not JournalEntry.objects.exists()
+
+
+def test_a_coin_to_an_address_that_nobody_was_given_is_reported_once(carol: User, caplog: pytest.LogCaptureFixture):
+    paying = pay(WALLET.derive_script(0, 3), 700)
+    connect(1, paying, pay(bytes(issue_deposit_address(user=carol, now=NOW).script), 700, lock_time=1))
+    disconnect(1)
+    connect(1, paying)
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    for fact in (f"{paying.txid}:1", "700 sat", "address 3 "):
+        assert fact in record.getMessage()
+    assert get_closing_account().unattributed == CoinTotal(count=1, sum_msat=700_000)
 
 
 def test_an_output_of_nothing_is_no_coin(carol: User):

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -21,7 +20,6 @@ from payouts.errors import (
 )
 from payouts.models import LedgerAccount, PayoutBatch, WalletCoin
 from payouts.selectors.closing import get_closing_account, get_line
-from payouts.selectors.coins import select_coins
 from payouts.selectors.ledger import get_balances_by_kind
 from payouts.services.charges import charge_transfer
 from payouts.services.deposits import issue_deposit_address
@@ -255,6 +253,57 @@ def test_an_unknown_batch_is_offered_again_as_the_same_bytes(market: Market, bat
     assert PayoutBatch.objects.get().txid == signed.txid
 
 
+def forget_mempool(devnode: DevnodeProcess) -> None:
+    """Let the node lose its unconfirmed transactions, as another node in its place would have none."""
+    devnode.kill()
+    devnode.start()
+
+
+def test_a_lost_batch_is_offered_again_though_the_next_one_cannot_be_covered(
+    market: Market, batch: PayoutBatch, devnode: DevnodeProcess
+):
+    """Only the lost batch's change covers the next one."""
+    sign(market, batch)
+    send(market, batch)
+    WalletCoin.objects.filter(spent_by=None).update(spent_txid="ab" * 32)
+    following = make_batch(state=State.APPROVED, total_sat=1_000)
+    forget_mempool(devnode)
+    with pytest.raises(InsufficientCoinsError):
+        advance_payouts(node=market.node, now=NOW)
+    batch.refresh_from_db()
+    assert market.node.get_mempool_entry(str(batch.txid)) is not None
+    market.mine(3)
+    assert advance_payouts(node=market.node, now=NOW) == 1
+    following.refresh_from_db()
+    assert following.state == State.BROADCAST
+    assert following.inputs.get().txid == batch.txid
+
+
+def test_a_batch_that_cannot_be_covered_keeps_no_other_from_being_signed_and_sent(market: Market, batch: PayoutBatch):
+    early, late = NOW - DAY, NOW + 2 * DAY
+    for created_at in (early, late):
+        make_batch(state=State.APPROVED, total_sat=10**9, created_at=created_at)
+    with pytest.raises(InsufficientCoinsError):
+        advance_payouts(node=market.node, now=NOW)
+    batch.refresh_from_db()
+    assert batch.state == State.BROADCAST
+    assert market.node.get_mempool_entry(str(batch.txid)) is not None
+
+
+def test_a_machine_without_the_private_key_sends_what_another_one_signed(
+    market: Market, batch: PayoutBatch, settings: Settings
+):
+    signed = sign(market, batch)
+    settings.CADASTRE_PAYOUT_XPRV = ""
+    waiting = make_batch(state=State.APPROVED, total_sat=1_000)
+    with pytest.raises(WalletKeyMissingError):
+        advance_payouts(node=market.node, now=NOW)
+    batch.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (batch.state, waiting.state) == (State.BROADCAST, State.APPROVED)
+    assert market.node.get_raw_transaction(str(signed.txid)) == bytes(signed.raw or b"")
+
+
 def test_a_batch_that_another_worker_moved_on_keeps_no_other_from_its_turn(
     market: Market, batch: PayoutBatch, devnode: DevnodeProcess
 ):
@@ -323,46 +372,3 @@ def test_a_transaction_without_change_pays_the_payouts_alone(shared_devnode: Dev
     signed = sign_payout_batch(batch_id=batch.id, node=shared_devnode.client, now=NOW)
     assert (signed.change_index, signed.fee_sat) == (None, 200)
     assert len(parse_transaction(bytes(signed.raw or b"")).outputs) == 1
-
-
-PAID_OUTPUT = [Output(10_000, b"\x00\x14" + bytes(20))]
-CHANGE_SCRIPT = b"\x00\x14" + bytes(20)
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"kind": WalletCoin.Kind.UNKNOWN},
-        {"state": WalletCoin.State.SEEN},
-        {"state": WalletCoin.State.UNDONE},
-        {"spent_txid": "ab" * 32},
-        {"spent_by": True},
-    ],
-)
-def test_only_credited_unspent_coins_of_ours_are_spent(fields: dict[str, Any]):
-    if "spent_by" in fields:
-        fields = {"spent_by": make_batch(state=State.SIGNED)}
-    values: dict[str, Any] = {"value_sat": 50_000, "state": CREDITED}
-    make_coin(**(values | fields))
-    with pytest.raises(InsufficientCoinsError, match="0 sat"):
-        select_coins(outputs=PAID_OUTPUT, change_script=CHANGE_SCRIPT, rate_sat_per_kvb=1_000)
-
-
-@pytest.mark.django_db
-def test_as_few_coins_as_suffice_are_spent_the_largest_first():
-    for value_sat in (3_000, 9_000, 8_000, 500):
-        make_coin(value_sat=value_sat, state=CREDITED)
-    selection = select_coins(outputs=PAID_OUTPUT, change_script=CHANGE_SCRIPT, rate_sat_per_kvb=1_000)
-    assert [coin.value_sat for coin in selection.coins] == [9_000, 8_000]
-    assert sum(coin.value_sat for coin in selection.coins) == 10_000 + selection.fee_sat + selection.change_sat
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(("extra_sat", "has_change"), [(293, False), (294, True)])
-def test_change_that_would_be_dust_goes_to_the_miner(extra_sat: int, has_change: bool):
-    fee_sat = 141  # one P2WPKH input and two P2WPKH outputs at 1 sat/vB
-    make_coin(value_sat=10_000 + fee_sat + extra_sat, state=CREDITED)
-    selection = select_coins(outputs=PAID_OUTPUT, change_script=CHANGE_SCRIPT, rate_sat_per_kvb=1_000)
-    assert (selection.change_sat > 0) == has_change
-    assert selection.fee_sat + selection.change_sat == fee_sat + extra_sat

@@ -14,7 +14,7 @@ from payouts.services.settlement import settle_window, settle_windows
 from payouts.services.windows import close_window
 from storage.models import Link
 from tests.factories.payouts import NOW, fund_reader, make_account, make_link, make_microtransaction, make_user
-from tests.payouts.threads import run_together
+from tests.threads import run_together
 from users.models import User
 
 State = SettlementWindow.State

@@ -13,7 +13,7 @@ from payouts.models import Entitlement, Microtransaction, SettlementWindow
 from payouts.services.charges import charge_transfer
 from payouts.services.windows import close_window, open_first_window, stamp_open_window
 from tests.factories.payouts import NOW, fund_reader, get_balance_msat, make_link, make_microtransaction, make_user
-from tests.payouts.threads import run_together
+from tests.threads import run_together
 
 State = SettlementWindow.State
 

@@ -1,6 +1,7 @@
 """The sweeps of money: each may run twice, and none fails for what only time or the operator can change."""
 
 import logging
+from collections.abc import Callable
 
 import pytest
 from django.core.management import call_command
@@ -8,29 +9,44 @@ from pytest_django.fixtures import Settings
 
 from chain.errors import NodeUnavailableError
 from chain.follower import advance, next_event
+from chain.networks import REGTEST
 from config.celery import app
 from payouts import tasks
-from payouts.models import JournalEntry, LedgerAccount, PayoutBatch, SettlementWindow
+from payouts.models import (
+    JournalEntry,
+    LedgerAccount,
+    Payout,
+    PayoutBatch,
+    SettlementLine,
+    SettlementWindow,
+    Statement,
+)
 from payouts.rules.replay import replay_ledger
+from payouts.services.charges import charge_transfer
 from payouts.services.deposits import issue_deposit_address
 from payouts.services.following import CONSUMER, follow_chain
-from tests.factories.payouts import NOW, fund_reader, get_balance_msat, make_batch, make_microtransaction, make_user
+from payouts.services.payouts import set_payout_address
+from registry.models import Record
+from tests.factories.payouts import (
+    NOW,
+    WALLET,
+    fund_reader,
+    get_balance_msat,
+    make_batch,
+    make_link,
+    make_user,
+)
 from tests.nodes import DevnodeProcess, MiningWallet
 
 NAMES = {
     "payouts.follow_chain",
+    "payouts.close_transfers",
     "payouts.close_windows",
     "payouts.settle_windows",
     "payouts.make_statements",
     "payouts.make_payouts",
     "payouts.send_payouts",
 }
-DATABASE_SWEEPS = (
-    tasks.close_windows_task,
-    tasks.settle_windows_task,
-    tasks.make_statements_task,
-    tasks.make_payouts_task,
-)
 
 
 def test_every_sweep_has_the_name_that_the_schedule_knows():
@@ -39,16 +55,70 @@ def test_every_sweep_has_the_name_that_the_schedule_knows():
     assert {name for name in scheduled if name.startswith("payouts.")} == NAMES
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("sweep", DATABASE_SWEEPS)
-def test_a_sweep_of_the_database_may_run_twice(sweep, settings: Settings):
+def count_rows() -> dict[str, int]:
+    """Count everything that the sweeps of the database write."""
+    states = SettlementWindow.State
+    return {
+        "closed": SettlementWindow.objects.filter(state=states.CLOSED).count(),
+        "settled": SettlementWindow.objects.filter(state=states.SETTLED).count(),
+        "open": SettlementWindow.objects.filter(state=states.OPEN).count(),
+        "entries": JournalEntry.objects.count(),
+        "lines": SettlementLine.objects.count(),
+        "documents": Record.objects.filter(kind__in=[Record.Kind.SETTLEMENT, Record.Kind.STATEMENT]).count(),
+        "statements": Statement.objects.count(),
+        "batches": PayoutBatch.objects.count(),
+        "payouts": Payout.objects.count(),
+    }
+
+
+@pytest.fixture
+def sale(db: None, settings: Settings) -> None:
+    """Carol paid 10,000 sat for Bob's link, who has said where he is paid; its window is due."""
+    settings.CADASTRE_PLATFORM_FEE_BP = 1_000
+    settings.CADASTRE_PAYOUT_THRESHOLD_SAT = 1_000
+    settings.CADASTRE_PAYOUT_INTERVAL_SECONDS = 0
     settings.CADASTRE_WINDOW_SECONDS = 1
-    SettlementWindow.objects.create(number=0, opened_at=NOW)
-    make_microtransaction()
+    carol, bob = make_user("carol"), make_user("bob")
+    fund_reader(carol, 20_000)
+    set_payout_address(user=bob, address=WALLET.derive_key(1, 5_000).address(REGTEST), now=NOW)
+    link = make_link(owner=bob, price_msat=10_000_000)
+    charge_transfer(payer=carol, link_id=link.id, territory=None, price_max_msat=None, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("before", "sweep", "written"),
+    [
+        ([], tasks.close_windows_task, {"closed": 1}),
+        (
+            [tasks.close_windows_task],
+            tasks.settle_windows_task,
+            # One line pays the platform, one the uploader.
+            {"closed": -1, "settled": 1, "entries": 1, "lines": 2, "documents": 1},
+        ),
+        (
+            [tasks.close_windows_task, tasks.settle_windows_task],
+            tasks.make_statements_task,
+            {"statements": 1, "documents": 1},
+        ),
+        (
+            [tasks.close_windows_task, tasks.settle_windows_task],
+            tasks.make_payouts_task,
+            {"batches": 1, "payouts": 1, "entries": 1},
+        ),
+    ],
+    ids=["close", "settle", "state", "pay"],
+)
+def test_a_sweep_of_the_database_does_once_what_is_due_however_often_it_runs(
+    sale: None, before: list[Callable[[], None]], sweep: Callable[[], None], written: dict[str, int]
+):
+    for earlier in before:
+        earlier()
+    counted = count_rows()
     sweep()
-    windows = list(SettlementWindow.objects.values_list("number", "state"))
+    once = count_rows()
+    assert {name: once[name] - counted[name] for name in once if once[name] != counted[name]} == written
     sweep()
-    assert list(SettlementWindow.objects.values_list("number", "state")) == windows
+    assert count_rows() == once
 
 
 @pytest.mark.django_db

@@ -1,5 +1,6 @@
 """Storages of blobs that fail or differ in one way."""
 
+import threading
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -78,3 +79,16 @@ class RunsBesides(DirectoryStorage):
         while self.besides:
             self.besides.pop()()
         return saved
+
+
+class DeletesSlowly(DirectoryStorage):
+    """Waits a little, before it deletes a file, for somebody who might come between."""
+
+    is_deleting: ClassVar[threading.Event] = threading.Event()
+    is_overtaken: ClassVar[threading.Event] = threading.Event()
+
+    def delete(self, name: str) -> None:
+        """Say so, wait, and delete."""
+        self.is_deleting.set()
+        self.is_overtaken.wait(timeout=0.5)
+        super().delete(name)

@@ -23,15 +23,16 @@ ACCOUNT = {"username": "bob", "password": "correct horse battery"}
 MEDIA_TYPE = "application/offset+octet-stream"
 MIB = 1024 * 1024
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.own_engine]
 
 
 class LiveServer:
     """The web server on a database and a data directory of its own."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port: int = listener.getsockname()[1]
+        # The server is given this socket at every start: a port that is free between two starts might be taken.
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
         self.folder = folder
         self.environment = {
             **os.environ,
@@ -50,16 +51,17 @@ class LiveServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{self.port}"]
+        inherited = self.listener.fileno()
+        command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"fd://{inherited}"]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--workers", "1", "--threads", "4"],
-                cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True,
+                cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True, pass_fds=[inherited],
             )  # fmt: skip
         deadline = time.monotonic() + 30
         while True:
             try:
-                # A whole request: a killed server's socket still takes connections for a moment.
+                # A whole request: the socket takes connections before the server does.
                 self.send("OPTIONS", "/uploads")
             except (OSError, http.client.HTTPException):
                 if time.monotonic() > deadline:
@@ -148,6 +150,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     live = LiveServer(tmp_path_factory.mktemp("live"))
     yield live
     live.stop()
+    live.listener.close()
 
 
 def make_content(length: int) -> bytes:

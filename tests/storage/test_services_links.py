@@ -1,5 +1,6 @@
 """Links: an upload becomes a blob once, whatever crashes in between."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -28,13 +29,15 @@ from storage.errors import (
     UploadUnfinishedError,
 )
 from storage.models import Blob, Link, Upload
-from storage.partials import get_partial_path
+from storage.partials import get_partial_path, lock_partial
 from storage.selectors import get_link, list_links
 from storage.services.links import PRICE_MSAT_MAX, complete_upload
 from storage.services.uploads import expire_uploads, get_storage_name
 from tests.factories.storage import CONTENT, MANIFEST, digest, make_blob, make_link, make_upload
 from tests.factories.users import NOW, make_user
-from tests.storage.backends import RunsBesides
+from tests.storage.backends import DeletesSlowly, RunsBesides
+from tests.storage.besides import after_reading_uploads
+from tests.threads import run_together
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -201,17 +204,61 @@ def test_of_two_different_requests_at_once_one_is_refused(bob: User, settings: S
     assert Link.objects.get().price_msat == 7
 
 
-def test_an_upload_that_a_sweep_removes_meanwhile_makes_neither_a_blob_nor_a_link(
-    bob: User, settings: Settings, tmp_path: Path
-):
+def test_a_sweep_leaves_an_upload_that_is_being_made_into_a_blob(bob: User, settings: Settings, tmp_path: Path):
     upload = make_upload(bob, received=len(CONTENT))
-    run_besides(settings, tmp_path, lambda: expire_uploads(now=NOW + timedelta(days=8)))
+    swept: list[int] = []
+    run_besides(settings, tmp_path, lambda: swept.append(expire_uploads(now=NOW + timedelta(days=8))))
 
-    with pytest.raises(UploadGoneError):
+    link = complete(upload)
+
+    assert swept == [0]
+    assert read_blob(link.blob) == CONTENT
+
+
+def test_an_upload_that_a_sweep_removed_meanwhile_makes_neither_a_blob_nor_a_link(bob: User):
+    upload = make_upload(bob, received=len(CONTENT))
+
+    with after_reading_uploads(lambda: expire_uploads(now=NOW + timedelta(days=8))), pytest.raises(UploadGoneError):
         complete(upload)
 
     assert not Blob.objects.exists()
     assert not storages["blobs"].exists(get_storage_name(digest(CONTENT).sha256))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_equal_upload_that_is_completed_while_an_orphan_is_removed_keeps_its_bytes(
+    bob: User, settings: Settings, tmp_path: Path
+):
+    """The equal one was not received yet when the sweep asked whether anybody needs the file."""
+    crash(make_upload(bob, received=len(CONTENT)), settings, tmp_path)
+    equal = make_upload(make_user("alice"), received=len(CONTENT), now=NOW + timedelta(days=7))
+    Upload.objects.filter(id=equal.id).update(state=Upload.State.RECEIVING, sha256=None, root=None)
+    use_storage(settings, tmp_path, "tests.storage.backends.DeletesSlowly")
+    is_deleting, is_completed = DeletesSlowly.is_deleting, threading.Event()
+    is_deleting.clear()
+
+    def complete_besides() -> None:
+        assert is_deleting.wait(timeout=60)
+        complete(equal, now=NOW + timedelta(days=8))
+        is_completed.set()
+
+    def expire() -> None:
+        DeletesSlowly.is_overtaken = is_completed
+        assert expire_uploads(now=NOW + timedelta(days=8)) == 1
+
+    assert run_together([complete_besides, expire]) == []
+
+    assert read_blob(Blob.objects.get()) == CONTENT
+
+
+def test_an_empty_file_that_a_crash_left_never_becomes_a_blob(bob: User, settings: Settings, tmp_path: Path):
+    """The bytes are where blobs live already; a removal made the file anew to lock it, and ended there."""
+    upload = make_upload(bob, received=len(CONTENT))
+    crash(upload, settings, tmp_path)
+    with lock_partial(upload.id):
+        pass
+
+    assert read_blob(complete(upload).blob) == CONTENT
 
 
 def crash(upload: Upload, settings: Settings, tmp_path: Path) -> None:

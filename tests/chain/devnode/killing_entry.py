@@ -1,12 +1,15 @@
-"""A development node that ends itself by SIGKILL at its n-th step: around every log write, sync and reply."""
+"""A development node that ends itself by SIGKILL at its n-th step: around every log write, sync and reply, and between
+the steps of its recovery: the cut of a torn record, and each record that it replays."""
 
 import argparse
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
-from chain.devnode.block_log import BlockLog
+from chain.devnode.block_log import BlockLog, LogRecord
 from chain.devnode.command_line import add_arguments, read_options
 from chain.devnode.server import RpcHandler, run_server
 
@@ -27,8 +30,20 @@ class Countdown:
 COUNTDOWN = Countdown(0)
 
 
+def step_around(call: Callable[..., None]) -> Callable[..., None]:
+    """Return a system call with a step before and after it."""
+
+    def stepping_call(*arguments: int) -> None:
+        COUNTDOWN.step()
+        call(*arguments)
+        COUNTDOWN.step()
+
+    return stepping_call
+
+
 class KillingLog(BlockLog):
-    """Dies before, in the middle of and after writes, and before and after syncs."""
+    """Dies before, in the middle of and after writes, before and after syncs and cuts, and after every record that was
+    read back and used."""
 
     def write(self, data: bytes) -> None:
         COUNTDOWN.step()
@@ -42,6 +57,17 @@ class KillingLog(BlockLog):
         COUNTDOWN.step()
         super().sync()
         COUNTDOWN.step()
+
+    def read(self) -> Iterator[LogRecord]:
+        COUNTDOWN.step()
+        for record in super().read():
+            yield record
+            COUNTDOWN.step()
+
+    def _cut_torn_tail(self) -> int:
+        cut, sync = step_around(os.ftruncate), step_around(os.fsync)
+        with patch.object(os, "ftruncate", cut), patch.object(os, "fsync", sync):
+            return super()._cut_torn_tail()
 
 
 class KillingHandler(RpcHandler):

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from tests.nodes import ENTRY, ROOT, DevnodeProcess, MiningWallet, running_devno
 
 KILLING_ENTRY = (sys.executable, "-m", "tests.chain.devnode.killing_entry")
 STEPS_MAX = 200
+TORN_BYTES = 5
+RECOVERY_STEPS_MIN = 10
+"""Two around the cut, two around its sync, one before the log is read, and one after each of the five records."""
 
 
 class AcknowledgedChain:
@@ -50,6 +54,48 @@ def test_a_kill_at_any_step_loses_no_acknowledged_block(tmp_path: Path):
         if course is not None and course.is_complete:
             break
     assert step > 30
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_step_of_a_recovery_loses_no_acknowledged_block(tmp_path: Path):
+    crashed = tmp_path / "crashed"
+    course, torn = make_crashed_directory(crashed)
+    for step in itertools.count(1):
+        assert step < STEPS_MAX
+        directory = tmp_path / str(step)
+        shutil.copytree(crashed, directory)
+        node = DevnodeProcess(directory, (*KILLING_ENTRY, "--kill-at", str(step)))
+        if is_recovered(node):
+            break
+        with running_devnode(directory) as restarted:
+            assert restarted.client.find_block_header(torn) is None
+            check_nothing_lost(restarted.client, course)
+    assert step > RECOVERY_STEPS_MIN
+
+
+def make_crashed_directory(directory: Path) -> tuple[AcknowledgedChain, str]:
+    """Return a complete course of a node that was killed after it, and the hash of one more block, whose record is
+    torn."""
+    with running_devnode(directory) as node:
+        course = AcknowledgedChain(node.client)
+        course.run()
+        [torn] = course.wallet.mine()
+        node.kill()
+    log = directory / "blocks.log"
+    log.write_bytes(log.read_bytes()[:-TORN_BYTES])
+    return course, torn
+
+
+def is_recovered(node: DevnodeProcess) -> bool:
+    """Start a node that kills itself, and return whether it got through its recovery; it is gone then too."""
+    try:
+        node.start()
+    except RuntimeError:
+        assert node.process is not None
+        assert node.process.returncode == -signal.SIGKILL
+        return False
+    node.kill()
+    return True
 
 
 def run_course_until_killed(directory: Path, step: int) -> AcknowledgedChain | None:

@@ -29,7 +29,7 @@ def test_parses_the_first_header_of_the_main_chain():
     assert (header.time, header.previous_hash) == (1231006505, bytes(32))
 
 
-@pytest.mark.skipif(VECTORS is None, reason="BITCOIN_VECTORS names no folder of real Bitcoin data")
+@pytest.mark.skipif(not VECTORS, reason="BITCOIN_VECTORS names no folder of real Bitcoin data")
 def test_parses_a_real_header():
     header = parse_header((Path(str(VECTORS)) / "702861.header").read_bytes())
 

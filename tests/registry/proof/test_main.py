@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -142,15 +143,32 @@ def test_a_record_of_another_kind_is_named(files: dict[str, str], capsys: pytest
     assert "kind 7 (succession)" in capsys.readouterr().out
 
 
-def test_a_proof_of_a_hundred_megabytes_is_refused_at_the_read_limit(
-    files: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "refusal"),
+    [
+        ("proof.json", "larger than the read limit of 1048576 bytes"),
+        ("file.ots", "larger than the read limit of 1048576 bytes"),
+        ("anchors", "a line has more than 65536 bytes"),
+    ],
+)
+def test_a_hundred_megabytes_are_refused_at_the_read_limit(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str], name: str, refusal: str
 ):
-    with (tmp_path / "proof.json").open("r+b") as stream:
+    with Path(files[name]).open("r+b") as stream:
+        if name == "anchors":
+            # The first line names the registry; the second has no end.
+            stream.truncate(len(stream.readline()))
         stream.truncate(100_000_000)
+    arguments = ["verify", files["file"], files["file.ots" if name == "file.ots" else "proof.json"], files["header"]]
+    tracemalloc.start()
+    try:
+        assert main(arguments + (["--anchors", files["anchors"]] if name == "anchors" else [])) == 1
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
-    assert main(["verify", files["file"], files["proof.json"], files["header"]]) == 1
-
-    assert "read limit of 1048576 bytes (ProofTooLargeError)" in capsys.readouterr().out
+    assert f"{refusal} (ProofTooLargeError)" in capsys.readouterr().out
+    assert peak_bytes < 8 * 2**20
 
 
 def test_a_file_of_neither_form_is_invalid(files: dict[str, str], capsys: pytest.CaptureFixture[str]):

@@ -28,9 +28,7 @@ from registry.proof.verify import get_attested_block, verify_timestamp
 from tests.registry.proof.vectors import load
 
 VECTORS = os.environ.get("BITCOIN_VECTORS")
-needs_bitcoin_vectors = pytest.mark.skipif(
-    VECTORS is None, reason="BITCOIN_VECTORS names no folder of real Bitcoin data"
-)
+needs_bitcoin_vectors = pytest.mark.skipif(not VECTORS, reason="BITCOIN_VECTORS names no folder of real Bitcoin data")
 HEAD = MAGIC + b"\x01\x08" + bytes(32)
 BLOCK_7 = b"\x00" + BITCOIN + b"\x01\x07"
 
