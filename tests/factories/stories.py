@@ -14,7 +14,9 @@ from payouts.services.payouts import set_payout_address
 from payouts.services.settlement import settle_windows
 from payouts.services.statements import make_statements
 from payouts.services.windows import close_window
-from registry.models import AnchorCoin, AnchorScript, Submission
+from registry.models import AnchorCoin, AnchorScript
+from registry.rules.digest_lines import Digests
+from registry.services.submissions import register_digests
 from storage.models import Link
 from tests.factories import payouts, registry
 from tests.factories.storage import make_upload
@@ -56,6 +58,8 @@ def tell_of_a_record(number: int) -> None:
     make_upload(bob, received=4)
     record = registry.make_record(bob, content=uuid4().bytes)
     registry.make_claim(alice, record=record, holder=registry.make_holder(alice, name=f"Archive {number}"))
+    digests = Digests(joined=bytes(32), body_sha256=bytes(32))
+    register_digests(user=bob, key=f"submission {number}", digests=digests, now=NOW)
     anchor = registry.make_anchor()
     register = anchor.batch.register
     AnchorScript.objects.create(register=register, script=number.to_bytes(22), added_at=NOW)
@@ -68,9 +72,6 @@ def tell_of_a_record(number: int) -> None:
         is_coinbase=False,
         height=number,
         block_hash=f"{number:064x}",
-    )
-    Submission.objects.create(
-        user=bob, key=f"k{number}", body_sha256=bytes(32), first_id=uuid4(), count=1, registered_at=NOW
     )
     consumer = f"consumer {number}"
     FollowerState.objects.create(consumer=consumer, followed_at=NOW)

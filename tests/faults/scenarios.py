@@ -103,7 +103,7 @@ class World(Scenario):
 class Sealing(World):
     """Blobs become records, and records a batch."""
 
-    points_min = 8
+    points_min = 16
 
     def prepare(self) -> None:
         """Store five blobs, and found a register."""
@@ -131,6 +131,8 @@ class Sealing(World):
 
 class Submitting(World):
     """Digests are registered in bulk by a client that repeats its request until it is answered, and sealed."""
+
+    points_min = 12
 
     def prepare(self) -> None:
         """Make the client's user, and found a register."""
