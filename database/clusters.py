@@ -80,7 +80,7 @@ def start_server(pg_ctl: Sequence[str | Path], folder: Path) -> int:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port: int = probe.getsockname()[1]
-        # The cluster lives for one run of the tests, so it need not survive a power cut.
+        # The cluster lives for one run, so it need not survive a power cut.
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=100"
         started = subprocess.run([*pg_ctl, "-o", options, "start"], cwd="/", stdout=subprocess.DEVNULL, check=False)
         if started.returncode == 0:

@@ -12,6 +12,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import merkletools
 
+HASH_BYTES = 32
 SUBTREE_LEAVES = 1_024
 """Leaves of one subtree. The roots that a batch keeps are of this many leaves each, so it never changes."""
 
@@ -23,7 +24,7 @@ def build_root(leaves: Sequence[bytes]) -> bytes:
     be taken for an inner node. merkletools also validates proofs, too laxly to be trusted; registry.proof does that.
     Raises ValueError if there are no leaves or one is not 32 bytes.
     """
-    if not leaves or any(len(leaf) != 32 for leaf in leaves):  # noqa: PLR2004  a SHA-256
+    if set(map(len, leaves)) != {HASH_BYTES}:
         raise ValueError("a tree needs leaves of 32 bytes")
     tree = merkletools.MerkleTools(hash_type="sha256")
     tree.leaves = list(leaves)

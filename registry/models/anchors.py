@@ -128,7 +128,7 @@ class Anchor(models.Model):
     waiting_from_height = models.PositiveIntegerField(
         null=True,
         help_text=(
-            "The node's height when the present version was first offered, or again after its block left: "
+            "The followed height when the present version was first offered, or again after its block left: "
             "the deadline counts from there."
         ),
     )

@@ -13,7 +13,7 @@ from registry.proof.templates import write_piece_suffixes, write_piece_timestamp
 from registry.selectors.paths import split_hashes
 from registry.selectors.pieces import PieceRow, iterate_pieces
 from registry.selectors.proofs import get_anchored_batch
-from registry.selectors.records import list_batches, list_record_range
+from registry.selectors.records import list_batch_records, list_batches
 from registry.selectors.registers import get_register
 
 
@@ -78,7 +78,8 @@ def _iterate_documents(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the proof documents of a piece; `above` is the path from its root to the batch's."""
     first = batch.first_index + number * PIECE_RECORDS
-    wanted = list_record_range(batch, start=number * PIECE_RECORDS, count=PIECE_RECORDS)
+    start = number * PIECE_RECORDS
+    wanted = list_batch_records(batch, start=start, end=start + PIECE_RECORDS)
     levels = merkle_levels(hash_packed(b"".join(row.packed for row in rows)))
     opened = wanted.values_list("details", "details_salt")
     for place, (row, (details, salt)) in enumerate(zip(rows, opened, strict=True)):

@@ -3,7 +3,7 @@
 from registry.errors import ProofNotReadyError
 from registry.models import Batch, Record
 from registry.proof.merkle import merkle_path
-from registry.selectors.records import find_sealed_batch, list_record_range
+from registry.selectors.records import find_sealed_batch, list_batch_records
 from registry.trees import SUBTREE_LEAVES
 
 HASH_BYTES = 32
@@ -25,7 +25,8 @@ def get_path(record: Record) -> tuple[bytes, ...]:
 
 def list_subtree_leaves(*, batch: Batch, number: int) -> list[bytes]:
     """Return the leaves of a batch's subtree, by its number from 0, in order."""
-    rows = list_record_range(batch, start=number * SUBTREE_LEAVES, count=SUBTREE_LEAVES)
+    start = number * SUBTREE_LEAVES
+    rows = list_batch_records(batch, start=start, end=start + SUBTREE_LEAVES)
     return [bytes(leaf) for leaf in rows.values_list("leaf", flat=True)]
 
 

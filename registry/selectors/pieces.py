@@ -6,7 +6,7 @@ from uuid import UUID
 
 from registry.models import Batch
 from registry.proof.packed import PIECE_RECORDS
-from registry.selectors.records import list_record_range
+from registry.selectors.records import list_batch_records
 
 PIECES_AT_ONCE = 16
 """Pieces that one query reads."""
@@ -27,7 +27,7 @@ def iterate_pieces(batch: Batch) -> Iterator[list[PieceRow]]:
     step = PIECES_AT_ONCE * PIECE_RECORDS
     fields = ("id", "kind", "sha256", "length", "root", "seal", "details_hash")
     for start in range(0, batch.size, step):
-        wanted = list_record_range(batch, start=start, count=step)
+        wanted = list_batch_records(batch, start=start, end=start + step)
         rows = [
             PieceRow(record_id, b"".join((kind.to_bytes(1), sha256, length.to_bytes(8), root, seal, details_hash)))
             for record_id, kind, sha256, length, root, seal, details_hash in wanted.values_list(*fields)

@@ -98,18 +98,17 @@ def list_batches() -> QuerySet[Batch]:
     return sealed.select_related("anchor__current", "register").order_by("-seq")
 
 
-def list_batch_records(batch: Batch) -> QuerySet[Record]:
-    """Return the records of a batch in the order of their leaves.
+def list_batch_records(batch: Batch, *, start: int = 0, end: int | None = None) -> QuerySet[Record]:
+    """Return the records of a batch in the order of their leaves, those at positions from `start` to before `end`.
 
-    Those of a batch that continues another keep the indexes that they had there: see get_leaf_holder.
+    They are found by their range of indexes. A caller names its range here, for SQLite searches by one lower and one
+    upper bound only: with a second pair in a filter it may read the whole batch. Those of a batch that continues
+    another keep the indexes that they had there.
     """
-    return Record.objects.filter(batch=get_leaf_holder(batch), index__isnull=False).order_by("index")
-
-
-def list_record_range(batch: Batch, *, start: int, count: int) -> QuerySet[Record]:
-    """Return the records of a batch from a position on, at most `count`, in the order of their leaves."""
-    first = get_leaf_holder(batch).first_index + start
-    return list_batch_records(batch).filter(index__gte=first, index__lt=first + count)
+    end = batch.size if end is None else min(end, batch.size)
+    holder = get_leaf_holder(batch)
+    indexes = {"index__gte": holder.first_index + start, "index__lt": holder.first_index + end}
+    return Record.objects.filter(batch=holder, **indexes).order_by("index")
 
 
 def get_leaf_holder(batch: Batch) -> Batch:

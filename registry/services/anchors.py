@@ -49,16 +49,14 @@ def send_anchors(*, node: NodeClient, now: datetime) -> int:
     register = find_register()
     if register is None:
         return 0
-    height = node.get_block_count()
-    sent, refused = _send_waiting(_list_unmined(None), node=node, height=height, now=now)
-    is_behind = _get_height() < height
+    sent, refused = _send_waiting(_list_unmined(None), node=node, now=now)
     try:
-        is_signed = _sign_due(register=register, refused=refused, is_behind=is_behind, node=node, now=now)
+        is_signed = _sign_due(register=register, refused=refused, node=node, now=now)
     except AnchorRaceError:
         logger.info("another worker is anchoring in %s", register)
         return sent
     if is_signed:
-        sent += _send_waiting(_list_unmined(register), node=node, height=height, now=now)[0]
+        sent += _send_waiting(_list_unmined(register), node=node, now=now)[0]
     return sent
 
 
@@ -92,7 +90,7 @@ def sign_anchor(*, batch: Batch, node: NodeClient, now: datetime) -> Anchor:
     return anchor
 
 
-def _sign_due(*, register: Register, refused: set[UUID], is_behind: bool, node: NodeClient, now: datetime) -> bool:
+def _sign_due(*, register: Register, refused: set[UUID], node: NodeClient, now: datetime) -> bool:
     """Sign the one transaction that the register needs most, if any; return whether something was signed.
 
     1. An anchor whose parent was mined in another version than the one that it spends.
@@ -100,15 +98,14 @@ def _sign_due(*, register: Register, refused: set[UUID], is_behind: bool, node: 
     3. The last anchor in flight, if it is overdue: it pays for those before it too, and replacing it evicts no other.
     4. If none is in flight, the anchor of the next batch.
 
-    `is_behind` says that the node has blocks which were not followed yet. One of them may have the anchor, so that
-    neither 2 nor 3 is done before.
+    Neither 2 nor 3 is done while the node has blocks that were not followed yet: one of them may have the anchor.
     """
     _note_scripts(register=register, now=now)
     unmined = _list_unmined(register)
     rooted = list(takewhile(is_rooted, unmined))
     if unmined and not rooted:
         return root_anchor(anchor=unmined[0], node=node, now=now)
-    if rooted and is_behind:
+    if rooted and _get_height() < node.get_block_count():
         return False
     for anchor in rooted:
         if anchor.id in refused and sign_refused_anchor(anchor=anchor, node=node, now=now):
@@ -152,11 +149,10 @@ def _get_height() -> int:
     return 0 if tip is None else tip.height
 
 
-def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, height: int, now: datetime) -> tuple[int, set[UUID]]:
+def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, now: datetime) -> tuple[int, set[UUID]]:
     """Send these anchors unless the node has them; return how many were sent, and which the node refuses.
 
-    The deadline of one that is offered for the first time counts from the node's height.
-
+    The deadline of one that is offered for the first time counts from the followed height, once that is the node's.
     An anchor that spends an output which can no longer be mined is left out: it must be signed anew first.
     """
     sent, refused = 0, set()
@@ -168,7 +164,8 @@ def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, height: int, n
         except TransactionRejectedError as error:
             refused.add(anchor.id)
             _report_refusal(anchor=anchor, error=error, node=node)
-        if anchor.waiting_from_height is None:
+        height = _get_height()
+        if anchor.waiting_from_height is None and node.get_block_count() <= height:
             with transaction.atomic(durable=True):
                 offered = Anchor.objects.filter(id=anchor.id, current=anchor.current, waiting_from_height=None)
                 offered.update(waiting_from_height=height)

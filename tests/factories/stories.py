@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
+from chain.models import AllowedReorganisation, FollowerState
 from chain.networks import REGTEST
 from payouts.models import LedgerAccount, PayoutBatch
 from payouts.services.charges import charge_transfer, refund_transfer
@@ -13,6 +14,9 @@ from payouts.services.payouts import set_payout_address
 from payouts.services.settlement import settle_windows
 from payouts.services.statements import make_statements
 from payouts.services.windows import close_window
+from registry.models import AnchorCoin, AnchorScript
+from registry.rules.digest_lines import Digests
+from registry.services.submissions import register_digests
 from storage.models import Link
 from tests.factories import payouts, registry
 from tests.factories.storage import make_upload
@@ -54,7 +58,24 @@ def tell_of_a_record(number: int) -> None:
     make_upload(bob, received=4)
     record = registry.make_record(bob, content=uuid4().bytes)
     registry.make_claim(alice, record=record, holder=registry.make_holder(alice, name=f"Archive {number}"))
-    registry.make_anchor()
+    digests = Digests(joined=bytes(32), body_sha256=bytes(32))
+    register_digests(user=bob, key=f"submission {number}", digests=digests, now=NOW)
+    anchor = registry.make_anchor()
+    register = anchor.batch.register
+    AnchorScript.objects.create(register=register, script=number.to_bytes(22), added_at=NOW)
+    AnchorCoin.objects.create(
+        network=register.network,
+        txid=f"{number:064x}",
+        vout=0,
+        value_sat=1_000,
+        script=register.first_script,
+        is_coinbase=False,
+        height=number,
+        block_hash=f"{number:064x}",
+    )
+    consumer = f"consumer {number}"
+    FollowerState.objects.create(consumer=consumer, followed_at=NOW)
+    AllowedReorganisation.objects.create(consumer=consumer, fork_height=1, fork_hash="00" * 32, allowed_at=NOW)
 
 
 def _buy(payer: User, link: Link, now: datetime) -> UUID:

@@ -25,11 +25,7 @@ from payouts.selectors.ledger import get_balances_by_kind
 from payouts.services.charges import charge_transfer
 from payouts.services.deposits import issue_deposit_address
 from payouts.services.following import follow_chain
-from payouts.services.payout_transactions import (
-    advance_payouts,
-    send_payout_batch,
-    sign_payout_batch,
-)
+from payouts.services.payout_transactions import advance_payouts, send_payout_batch, sign_payout_batch
 from payouts.services.payouts import make_payout_batch
 from payouts.services.settlement import settle_windows
 from payouts.services.windows import close_window

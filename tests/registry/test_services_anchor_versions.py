@@ -43,6 +43,14 @@ def overdue(anchoring: Anchoring) -> Anchor:
     return Anchor.objects.select_related("current", "batch__register").get(batch=batch)
 
 
+class BoastingNode(NodeClient):
+    """A client of a node that claims to be far ahead."""
+
+    def get_block_count(self) -> int:
+        """Return a height that no chain has."""
+        return 900_000
+
+
 class StingyNode(NodeClient):
     """A client of a node that replaces nothing."""
 
@@ -294,3 +302,19 @@ def test_an_anchor_in_a_block_that_was_not_followed_yet_is_not_replaced(anchorin
 
     overdue.refresh_from_db()
     assert (overdue.state, overdue.transactions.count()) == (State.MINED, 1)
+
+
+def test_a_node_that_claims_another_height_does_not_move_the_deadline(anchoring: Anchoring):
+    """Passes if an anchor that was offered to a node which claims to be far ahead is replaced by its deadline, counted
+    from when the node tells its height."""
+    batch = anchoring.seal()
+    for _ in range(2):
+        anchors.send_anchors(node=BoastingNode(anchoring.devnode.url), now=NOW)
+    anchor = Anchor.objects.get(batch=batch)
+    assert (anchor.state, anchor.waiting_from_height) == (State.BROADCAST, None)
+
+    anchoring.sweep()
+    pass_blocks(anchoring, DEADLINE)
+
+    assert anchoring.sweep() == 1
+    assert anchor.transactions.count() == 2
