@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import django
@@ -136,6 +137,11 @@ def made_database() -> Iterator[str | None]:
             finally:
                 with suppress(psycopg.OperationalError):
                     connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    """End as an exception does, so that everything is stopped and removed."""
+    raise SystemExit(128 + number)
 
 
 def main(arguments: Sequence[str]) -> int:
