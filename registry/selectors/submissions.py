@@ -24,7 +24,9 @@ def iterate_receipts(submission: Submission) -> Iterator[bytes]:
     A receipt has all that its record's leaf is made from. Raises ReceiptsIncompleteError if a record is missing.
     """
     first = submission.first_id.int
-    details = json.dumps(Record.objects.values_list("details", flat=True).get(id=submission.first_id)).encode()
+    # They are the same for all: one user, one moment.
+    shared = Record.objects.values_list("details", flat=True).get(id=submission.first_id)
+    details = json.dumps(shared, separators=(",", ":")).encode()
     for start in range(0, submission.count, RECEIPTS_AT_ONCE):
         count = min(RECEIPTS_AT_ONCE, submission.count - start)
         ids = (UUID(int=first + start), UUID(int=first + start + count - 1))
