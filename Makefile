@@ -28,6 +28,7 @@ check: .venv/installed ## Lint, formatting, types and import rules
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run make format." >&2; exit 1; }
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	@$(BIN)/mypy .
+	@mkdir -p var/development
 	@$(BIN)/python manage.py makemigrations --check --dry-run --verbosity 0 || { echo "The models and migrations differ." >&2; exit 1; }
 
 test: check ## Check, then run every test, on SQLite and on PostgreSQL
