@@ -3,6 +3,7 @@ itself."""
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from chain.transactions import Coin, Output, build_transaction, parse_block, sig
 ROOT = Path(__file__).resolve().parent.parent
 USER, PASSWORD = "cadastre", "cadastre"
 START_SECONDS_MAX = 30
+SHARED_BLOCKS_MAX = 1_500
 ENTRY = (sys.executable, "-m", "chain.devnode")
 
 
@@ -152,10 +154,23 @@ def running_devnode(directory: Path, *, entry: Sequence[str] = ENTRY) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def shared_devnode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevnodeProcess]:
-    """One node for all tests that do not mind what others mined."""
+def session_devnode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevnodeProcess]:
+    """The process behind shared_devnode."""
     with running_devnode(tmp_path_factory.mktemp("devnode")) as node:
         yield node
+
+
+@pytest.fixture
+def shared_devnode(session_devnode: DevnodeProcess) -> DevnodeProcess:
+    """One node for all tests that do not mind what others mined.
+
+    Regtest halves its subsidy every 150 blocks, and registers are founded on it: so the chain begins anew in time.
+    """
+    if session_devnode.client.get_block_count() > SHARED_BLOCKS_MAX:
+        session_devnode.stop()
+        shutil.rmtree(session_devnode.directory)
+        session_devnode.start()
+    return session_devnode
 
 
 @pytest.fixture
