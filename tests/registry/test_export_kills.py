@@ -22,10 +22,10 @@ from chain.keys import Key
 from chain.networks import REGTEST
 from chain.node import get_node
 from registry.models import Record
+from registry.services.anchor_keys import get_anchor_keys
 from registry.services.anchors import send_anchors
 from registry.services.batches import seal_batch
 from registry.services.following import follow_chain
-from registry.services.founding import get_anchor_key
 from registry.services.records import register_document
 node, now = get_node(), timezone.now()
 follow_chain(node=node, now=now)
@@ -34,7 +34,7 @@ for number in range(3):
         register_document(kind=Record.Kind.NOTICE, document={"text": "plain"}, now=now)
 seal_batch(now=now)
 send_anchors(node=node, now=now)
-node.generate_to_address(6, get_anchor_key().address(REGTEST))
+node.generate_to_address(6, get_anchor_keys().payee.address(REGTEST))
 follow_chain(node=node, now=now)
 """
 
