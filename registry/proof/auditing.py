@@ -13,7 +13,7 @@ from registry.proof.bundles import BundleClaims, audit_bundle, read_bundle
 from registry.proof.claims import describe_sources
 from registry.proof.errors import ExportIncompleteError, UsageError
 from registry.proof.exports import HEADERS_NAME, is_export
-from registry.proof.options import add_source_options, has_source, make_sources
+from registry.proof.options import add_source_options, find_headers_network, has_source, make_sources
 from registry.proof.reports import EXIT_VALID, list_source_lines, print_text
 
 HELP = "audit a register's export, or every proof in an archive or a folder"
@@ -38,7 +38,7 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, *, note_progress: ProgressNote = lambda _done, _total: None) -> int:
     """Audit, print what was found, and return the exit code.
 
-    An export brings its own headers, which count unless others are named.
+    An export brings its own headers, which count unless others are named: the main network's, unless another is.
     Raises a ProofError at the first thing that fails.
     """
     is_register = arguments.path.is_dir() and is_export(arguments.path)
@@ -46,7 +46,10 @@ def run(arguments: argparse.Namespace, *, note_progress: ProgressNote = lambda _
     if is_register:
         headers = _make_sources(arguments)
         known = None if arguments.registry is None else parse_outpoint(arguments.registry)
-        claims = audit_export(arguments.path, headers=headers, known_outpoint=known, note_progress=note_progress)
+        network = find_headers_network(arguments)
+        claims = audit_export(
+            arguments.path, headers=headers, known_outpoint=known, network=network, note_progress=note_progress
+        )
     elif arguments.registry is not None:
         raise UsageError("--registry is for an export: a proof does not name its registry")
     else:

@@ -151,7 +151,10 @@ def _find_start(first_hash: bytes, network: Network | None, checkpoint: Checkpoi
         return network, 0
     found = find_network(first_hash)
     if found is not None and network is not None:
-        raise HeadersNetworkError(f"the headers file is of {found.name}, not of {network.name}")
+        raise HeadersNetworkError(
+            f"the headers file is of {found.name}, not of {network.name}: "
+            f"say --network {found.name} if that is what you want"
+        )
     if found is not None:
         return found, 0
     if checkpoint is None or checkpoint.block_hash != first_hash:
