@@ -1,7 +1,6 @@
 """The command `audit`: a register's whole export, or every proof of an archive or a folder."""
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from registry.proof.claims import describe_sources
 from registry.proof.errors import ExportIncompleteError, UsageError
 from registry.proof.exports import HEADERS_NAME, is_export
 from registry.proof.options import add_source_options, find_headers_network, has_source, make_sources
-from registry.proof.reports import EXIT_VALID, list_source_lines, print_text
+from registry.proof.reports import EXIT_VALID, list_source_lines, print_json, print_lines
 
 HELP = "audit a register's export, or every proof in an archive or a folder"
 
@@ -60,9 +59,9 @@ def run(arguments: argparse.Namespace, *, note_progress: ProgressNote = lambda _
     sources = describe_sources(headers, height=claims.last_height)
     if arguments.json:
         fields = {"result": "valid", "audited": "register" if is_register else "proofs", **asdict(claims)}
-        print_text(json.dumps(fields | {"sources": [asdict(source) for source in sources]}, indent=1))
+        print_json(fields | {"sources": [asdict(source) for source in sources]})
     else:
-        print_text("\n".join(list_lines(claims) + [line for source in sources for line in list_source_lines(source)]))
+        print_lines(list_lines(claims) + [line for source in sources for line in list_source_lines(source)])
     return EXIT_VALID
 
 
