@@ -24,7 +24,7 @@ from registry.proof.errors import (
 from registry.proof.hashes import sha256d
 from registry.proof.headers import HEADER_BYTES, Header, display_hash, parse_display_hash, parse_header
 from registry.proof.networks import MAIN, Network, find_network
-from registry.proof.periods import begin_period, check_period, continue_period, read_period
+from registry.proof.periods import begin_period, check_period, continue_period, count_hashes, read_period
 from registry.proof.sources import check_depth, parse_height
 
 HEADERS_MAX = 5_000_000
@@ -127,20 +127,25 @@ def read_chain(
 
     The file begins with a genesis block, which tells the network, or with the checkpoint, whose height must be the
     first of a period; without `network`, such a file is the main network's. In a file from the genesis block the
-    checkpoint may have any height that the file reaches.
+    checkpoint may have any height that the file reaches. It adds to what is required, and takes nothing away.
     Raises a HeadersFileError for what is wrong with the file, UsageError if the checkpoint cannot be used.
     """
     first = stream.read(HEADER_BYTES)
     if len(first) != HEADER_BYTES:
         raise HeadersTruncatedError("the headers file has no whole header")
     network, first_height = _find_start(sha256d(first), network, checkpoint)
+    if first_height > 0 and count_hashes(parse_header(first).bits) < network.block_work_min:
+        raise ChainWorkError(
+            f"a file of {network.name} may begin with a block of 2^{network.block_work_min.bit_length() - 1} hashes or "
+            f"more, and the checkpoint has fewer: name a later one"
+        )
     chain = _read_periods(first, stream, network, first_height)
     if checkpoint is not None:
         _check_checkpoint(chain, checkpoint)
-    elif chain.work < network.work_min:
+    if first_height == 0 and chain.work < network.work_min:
         raise ChainWorkError(
             f"the headers hold 2^{chain.work.bit_length() - 1} hashes of work where {network.name} holds more than "
-            f"2^{network.work_min.bit_length() - 1}: name a checkpoint that you know"
+            f"2^{network.work_min.bit_length() - 1}"
         )
     return chain
 
@@ -160,6 +165,8 @@ def _find_start(first_hash: bytes, network: Network | None, checkpoint: Checkpoi
     if checkpoint is None or checkpoint.block_hash != first_hash:
         raise HeadersStartError
     network = network or MAIN
+    if checkpoint.height == 0:
+        raise UsageError(f"the checkpoint is not the genesis block of {network.name}")
     if checkpoint.height % network.period_headers:
         raise UsageError(f"a file may begin at a multiple of {network.period_headers}, not at {checkpoint.height}")
     return network, checkpoint.height
