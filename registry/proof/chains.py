@@ -25,6 +25,7 @@ from registry.proof.hashes import sha256d
 from registry.proof.headers import HEADER_BYTES, Header, display_hash, parse_display_hash, parse_header
 from registry.proof.networks import MAIN, Network, find_network
 from registry.proof.periods import begin_period, check_period, continue_period, count_hashes, read_period
+from registry.proof.readers import read_full
 from registry.proof.sources import check_depth, parse_height
 
 HEADERS_MAX = 5_000_000
@@ -123,14 +124,14 @@ class HeaderChain:
 def read_chain(
     stream: BinaryIO, *, network: Network | None = None, checkpoint: Checkpoint | None = None
 ) -> HeaderChain:
-    """Read a headers file, a buffered binary stream, to its end and check it.
+    """Read a headers file, a binary stream, to its end and check it.
 
     The file begins with a genesis block, which tells the network, or with the checkpoint, whose height must be the
     first of a period; without `network`, such a file is the main network's. In a file from the genesis block the
     checkpoint may have any height that the file reaches. It adds to what is required, and takes nothing away.
     Raises a HeadersFileError for what is wrong with the file, UsageError if the checkpoint cannot be used.
     """
-    first = stream.read(HEADER_BYTES)
+    first = read_full(stream, HEADER_BYTES)
     if len(first) != HEADER_BYTES:
         raise HeadersTruncatedError("the headers file has no whole header")
     network, first_height = _find_start(sha256d(first), network, checkpoint)
@@ -176,7 +177,7 @@ def _read_periods(first: bytes, stream: BinaryIO, network: Network, first_height
     """Read and check what follows the first header, which its hash vouches for."""
     periods: list[bytes] = []
     count, work, before = 0, 0, None
-    chunk = first + stream.read((network.period_headers - 1) * HEADER_BYTES)
+    chunk = first + read_full(stream, (network.period_headers - 1) * HEADER_BYTES)
     while chunk:
         if len(chunk) % HEADER_BYTES:
             raise HeadersTruncatedError(f"the headers file ends with {len(chunk) % HEADER_BYTES} bytes of a header")
@@ -192,7 +193,7 @@ def _read_periods(first: bytes, stream: BinaryIO, network: Network, first_height
         before = continue_period(period, before, network=network)
         work += period.work
         periods.append(chunk)
-        chunk = stream.read(network.period_headers * HEADER_BYTES)
+        chunk = read_full(stream, network.period_headers * HEADER_BYTES)
     tip_height = first_height + count - 1
     return HeaderChain(network, first_height=first_height, tip_height=tip_height, work=work, periods=periods)
 

@@ -20,6 +20,21 @@ HARD_BITS = 0x171FFFFF
 """The easiest bits that stand for 2**75 hashes."""
 
 
+LONG = mine_regtest(4100)
+
+
+class Dribble(BytesIO):
+    """A stream that never gives more than so many bytes at a time, as a pipe does."""
+
+    def __init__(self, data: bytes, piece_bytes: int) -> None:
+        super().__init__(data)
+        self._piece_bytes = piece_bytes
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = self._piece_bytes if size is None or size < 0 else min(size, self._piece_bytes)
+        return super().read(wanted)
+
+
 def make_network(fields: dict[str, Any]) -> Network:
     if set(fields) == {"name"}:
         return get_network(fields["name"])
@@ -248,6 +263,26 @@ def test_a_checkpoint_at_height_0_is_the_genesis_block():
 
     with pytest.raises(UsageError, match="not the genesis block of regtest"):
         read_chain(BytesIO(data), network=REGTEST, checkpoint=Checkpoint(height=0, block_hash=get_hash(data)))
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 79, 80, 81, 4096, 2016 * 80 - 1, 2016 * 80])
+def test_a_stream_that_gives_few_bytes_at_a_time_is_read_like_any_other(piece_bytes: int):
+    data = LONG if piece_bytes > 1 else LONG[: 80 * 30]
+    whole, chain = read_chain(BytesIO(data), network=REGTEST), read_chain(Dribble(data, piece_bytes), network=REGTEST)
+
+    assert (chain.tip_height, chain.tip_hash, chain.work) == (whole.tip_height, whole.tip_hash, whole.work)
+    for height in range(0, chain.tip_height - 5, 97):
+        assert chain.get_header(height) == whole.get_header(height)
+    with pytest.raises(errors.HeadersTruncatedError):
+        read_chain(Dribble(data[:-1], piece_bytes), network=REGTEST)
+
+
+def test_a_broken_header_behind_a_short_read_is_found():
+    data = bytearray(LONG)
+    data[80 * 2500 + 40] ^= 1
+
+    with pytest.raises(errors.HeadersLinkError, match="header 2501"):
+        read_chain(Dribble(bytes(data), 80 * 100), network=REGTEST)
 
 
 def test_more_headers_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch):
