@@ -5,20 +5,42 @@ nothing but this prints, and no letter passes that ends a line, moves a cursor o
 """
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from math import log2
+from pathlib import Path
 
 from registry.proof.claims import AttestationClaim, ChainClaim, Claims, SourceClaim
-from registry.proof.errors import InvalidProofError, ProofError
+from registry.proof.errors import InvalidProofError, ProofError, UsageError
 
 EXIT_VALID, EXIT_INVALID, EXIT_UNDECIDED, EXIT_USAGE = 0, 1, 2, 3
+EXIT_FAULT = 70
+"""The verifier itself failed, which says nothing of the proof. 1 would say that it is invalid. Source: sysexits.h."""
 _EXITS = {"invalid": EXIT_INVALID, "undecided": EXIT_UNDECIDED, "usage": EXIT_USAGE}
 _REGISTRY_NOTES = {
     False: "which the anchors file names: compare it with the one that you know",
     True: "which you named",
 }
+
+
+def settle(work: Callable[[], int], *, is_json: bool) -> int:
+    """Do the work of a command, and return its exit code, whatever comes of it.
+
+    What the system refuses, such as reading a file or writing a temporary one, is wrong usage.
+    """
+    try:
+        try:
+            return work()
+        except ProofError as error:
+            return report_error(error, is_json=is_json)
+    except OSError as error:
+        place = "the system" if error.filename is None else f"{error.filename}"
+        return report_error(UsageError(f"{place}: {error.strerror or error}"), is_json=is_json)
+    except Exception as error:  # noqa: BLE001 - Python's own code for it is 1, which says "invalid"
+        sys.stderr.write(escape_text(f"the verifier failed: {type(error).__name__}: {error}") + "\n")
+        return EXIT_FAULT
 
 
 def report_claims(claims: Claims, *, is_json: bool) -> int:
@@ -60,9 +82,20 @@ def escape_text(text: str) -> str:
 
 
 def _print(text: str) -> None:
-    """Write to standard output, also letters that its encoding lacks."""
+    """Write to standard output, also letters that its encoding lacks, and also if nobody reads on.
+
+    Raises OSError if it cannot be written for another reason; after that, everything is written to nowhere.
+    """
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer would fail once more when Python ends, and change the exit code.
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def _list_places(error: ProofError) -> dict[str, int | str]:
