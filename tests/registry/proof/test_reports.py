@@ -196,4 +196,4 @@ def test_letters_that_the_outputs_encoding_lacks_are_quoted(monkeypatch: pytest.
     assert report_error(UsageError("Ł"), is_json=False) == 3
 
     stream.flush()
-    assert stream.buffer.getvalue() == b"Gr\\xfc\\xdfe\nusage: \\u0141 (UsageError)\n"  # type: ignore[attr-defined]
+    assert stream.buffer.getvalue() == b"Gr\\xfc\\xdfe\nusage: \\u0141 (UsageError)\n"
