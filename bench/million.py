@@ -62,11 +62,11 @@ class Million:
         self._stage("seal", ["-m", "bench.million", "--stage", "seal", str(self._records)])
         self._stage("anchor, and follow the chain to FINAL", ["-m", "bench.million", "--stage", "anchor", str(BLOCKS)])
         self._stage("export", ["manage.py", "export_register", export], says=f"{self._records:,} records")
-        audited = [*audit, export, "--registry", outpoint]
+        audited = [*audit, export, "--registry", outpoint, "--network", "regtest"]
         self._stage("audit the export, offline", audited, says=f"{self._records:,} in 1 batches; nothing missing")
         self._stage("export again: nothing is new", ["manage.py", "export_register", export], says="(0 new)")
         self._stage("archive of all .ots", ["-m", "bench.million", "--stage", "archive", archive])
-        headers = ["--headers", f"{export}/headers.bin"]
+        headers = ["--headers", f"{export}/headers.bin", "--network", "regtest"]
         self._stage("audit the archive", [*audit, archive, *headers], says=f"valid: {self._records:,} proofs")
         self._change_a_byte()
         self._stage("audit after one byte was changed", audited, says="invalid at step 4, batch 0", status=1)

@@ -40,6 +40,10 @@ COMMANDS: dict[str, Command] = {
 }
 
 
+VERIFYING = {"verify", "audit"}
+"""Commands whose code 1 says "invalid", so that nothing else may end in it."""
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser with our exit code for wrong usage: argparse's own, 2, means undecided here."""
 
@@ -74,11 +78,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print_error(error, code)
         return code
     except OSError as error:
-        console.print_error(ClientError(f"{error.filename or 'The system'}: {error.strerror or error}."), exits.FAILED)
-        return exits.FAILED
+        code = exits.USAGE if arguments.command in VERIFYING else exits.FAILED
+        console.print_error(ClientError(f"{error.filename or 'The system'}: {error.strerror or error}."), code)
+        return code
     except KeyboardInterrupt:
         console.note("cadastre: interrupted; run the same command again to continue.")
         return exits.INTERRUPTED
+    except Exception as error:
+        if arguments.command not in VERIFYING:
+            raise
+        console.note(f"cadastre: the verifier failed: {type(error).__name__}: {error}")
+        return exits.FAULT
 
 
 if __name__ == "__main__":

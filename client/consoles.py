@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,14 +26,14 @@ class Console:
     def print_result(self, document: object, lines: Iterable[str]) -> None:
         """Print the result: the document with --json, else the lines."""
         if self.is_json:
-            print(_dump_json(document, indent=2))
+            _write(_dump_json(document, indent=2))
         else:
             for line in lines:
                 self.print_line(line)
 
     def print_line(self, line: str) -> None:
         """Print one line of the result at once."""
-        print(escape_text(line), flush=True)
+        _write(escape_text(line))
 
     def note(self, *lines: str) -> None:
         """Say something that is not part of the result."""
@@ -83,6 +84,20 @@ class Console:
 def escape_text(text: str) -> str:
     """Return a text in which every character that is not printable, a line's end too, is written as `\\x1b` is."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _write(text: str) -> None:
+    """Write to standard output at once. That nobody reads on changes no exit code.
+
+    Raises OSError if it cannot be written for another reason; after that, everything is written to nowhere.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def _dump_json(document: object, *, indent: int | None = None) -> str:

@@ -1,6 +1,6 @@
 """Exit codes of the command, and which error ends in which: the one table.
 
-`cadastre verify` uses 0 to 3 as the standalone verifier does.
+`cadastre verify` and `cadastre audit` use 0 to 3 and 70 as the standalone verifier does: there, 1 says "invalid".
 """
 
 from client.errors import (
@@ -26,6 +26,7 @@ USAGE = 3
 PAYMENT_REQUIRED = 4
 UNAVAILABLE = 5
 NOT_SIGNED_IN = 6
+FAULT = 70
 INTERRUPTED = 130
 
 # The first match counts: a subclass stands before its base.

@@ -11,8 +11,7 @@ import time
 from client.progress import Progress
 from client.runs import Run
 from registry.proof import auditing
-from registry.proof.errors import ProofError
-from registry.proof.reports import report_error
+from registry.proof.reports import settle
 
 HELP = "Audit a register's export offline, or every proof in an archive or a folder."
 REFRESH_S = 0.1
@@ -27,10 +26,7 @@ def run(run: Run) -> int:
     """Audit, and pass on what the verifier says."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.closing(_Bar(run)) as bar:
-        try:
-            code = auditing.run(run.arguments, note_progress=bar.show)
-        except ProofError as error:
-            code = report_error(error, is_json=run.arguments.json)
+        code = settle(lambda: auditing.run(run.arguments, note_progress=bar.show), is_json=run.arguments.json)
     for line in printed.getvalue().removesuffix("\n").split("\n"):
         run.console.print_line(line)
     return code

@@ -15,6 +15,7 @@ from demo.stages.registering import FINAL_CONFIRMATIONS, Registering, run_ots
 from demo.system import System
 
 AT_ONCE = 2
+ON_REGTEST = ("--network", "regtest")
 FINAL_SECONDS_MAX = 120
 
 
@@ -83,7 +84,9 @@ class Auditing:
     def _audit(self, records: int) -> None:
         """Export the register, and audit the folder without a server. Raises RuntimeError if anything is missing."""
         self._report.value("manage.py", self._system.manage("export_register", str(self._export)))
-        said = self._auditor.cadastre("audit", str(self._export), "--registry", self._system.first_outpoint)
+        said = self._auditor.cadastre(
+            "audit", str(self._export), "--registry", self._system.first_outpoint, *ON_REGTEST
+        )
         if (said["result"], said["records"]) != ("valid", records):
             raise RuntimeError(f"the audit says {said}")
         self._report.value(
@@ -97,10 +100,10 @@ class Auditing:
         leaves = min((changed / "batches").iterdir())
         data = leaves.read_bytes()
         leaves.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-        said = self._auditor.cadastre("audit", str(changed), expected=1)
+        said = self._auditor.cadastre("audit", str(changed), *ON_REGTEST, expected=1)
         self._report.value("cadastre audit", f"{said['result']} at step {said['step']}: {said['detail']}")
         subprocess.run([sys.executable, "scripts/build_verifier.py"], cwd=CHECKOUT, capture_output=True, check=True)
-        command = [sys.executable, "-I", "dist/cadastre-verify.pyz", "audit", str(changed)]
+        command = [sys.executable, "-I", "dist/cadastre-verify.pyz", "audit", str(changed), *ON_REGTEST]
         alone = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
         if alone.returncode != 1:
             raise RuntimeError(f"the verifier as one file says:\n{alone.stdout}{alone.stderr}")

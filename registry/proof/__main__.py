@@ -4,7 +4,7 @@ python -m registry.proof verify (FILE | --digest HEX) PROOF (--header HEIGHT:HEX
 --esplora URL)...
 
 It needs Python's standard library and nothing else. Exit code 0: valid, 1: invalid, 2: undecided, 3: wrong
-usage.
+usage, or what the system refuses, 70: the verifier itself failed.
 """
 
 import argparse
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from registry.proof import auditing, verifying
-from registry.proof.errors import ProofError, UsageError
-from registry.proof.reports import report_error
+from registry.proof.errors import UsageError
+from registry.proof.reports import settle
 from registry.proof.versions import VERSION
 
 
@@ -43,11 +43,12 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None, *, program: str = "python -m registry.proof") -> int:
     """Run the command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        parsed = _make_parser(program).parse_args(arguments)
-        return COMMANDS[parsed.command].run(parsed)
-    except ProofError as error:
-        return report_error(error, is_json="--json" in arguments)
+    return settle(lambda: _run(program, arguments), is_json="--json" in arguments)
+
+
+def _run(program: str, arguments: list[str]) -> int:
+    parsed = _make_parser(program).parse_args(arguments)
+    return COMMANDS[parsed.command].run(parsed)
 
 
 def _make_parser(program: str) -> _Parser:

@@ -1,7 +1,6 @@
 """The command `audit`: a register's whole export, or every proof of an archive or a folder."""
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,8 +12,8 @@ from registry.proof.bundles import BundleClaims, audit_bundle, read_bundle
 from registry.proof.claims import describe_sources
 from registry.proof.errors import ExportIncompleteError, UsageError
 from registry.proof.exports import HEADERS_NAME, is_export
-from registry.proof.options import add_source_options, has_source, make_sources
-from registry.proof.reports import EXIT_VALID, list_source_lines, print_text
+from registry.proof.options import add_source_options, find_headers_network, has_source, make_sources
+from registry.proof.reports import EXIT_VALID, list_source_lines, print_json, print_lines
 
 HELP = "audit a register's export, or every proof in an archive or a folder"
 
@@ -38,7 +37,7 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, *, note_progress: ProgressNote = lambda _done, _total: None) -> int:
     """Audit, print what was found, and return the exit code.
 
-    An export brings its own headers, which count unless others are named.
+    An export brings its own headers, which count unless others are named: the main network's, unless another is.
     Raises a ProofError at the first thing that fails.
     """
     is_register = arguments.path.is_dir() and is_export(arguments.path)
@@ -46,7 +45,10 @@ def run(arguments: argparse.Namespace, *, note_progress: ProgressNote = lambda _
     if is_register:
         headers = _make_sources(arguments)
         known = None if arguments.registry is None else parse_outpoint(arguments.registry)
-        claims = audit_export(arguments.path, headers=headers, known_outpoint=known, note_progress=note_progress)
+        network = find_headers_network(arguments)
+        claims = audit_export(
+            arguments.path, headers=headers, known_outpoint=known, network=network, note_progress=note_progress
+        )
     elif arguments.registry is not None:
         raise UsageError("--registry is for an export: a proof does not name its registry")
     else:
@@ -57,9 +59,9 @@ def run(arguments: argparse.Namespace, *, note_progress: ProgressNote = lambda _
     sources = describe_sources(headers, height=claims.last_height)
     if arguments.json:
         fields = {"result": "valid", "audited": "register" if is_register else "proofs", **asdict(claims)}
-        print_text(json.dumps(fields | {"sources": [asdict(source) for source in sources]}, indent=1))
+        print_json(fields | {"sources": [asdict(source) for source in sources]})
     else:
-        print_text("\n".join(list_lines(claims) + [line for source in sources for line in list_source_lines(source)]))
+        print_lines(list_lines(claims) + [line for source in sources for line in list_source_lines(source)])
     return EXIT_VALID
 
 

@@ -11,7 +11,7 @@ For each batch, in the order of the anchors file:
 (8) The header meets its own target.
 (9) The chain has that header at that height, deep enough.
 (10) The anchor spends the one before it, the first one the registry's first outpoint; seq, first index, previous
-     commitment and heights continue. The registry is the one that the caller knows.
+     commitment and heights continue. The registry is the one that the caller knows, of the network that it names.
 (11) The leaves of every batch are there, whole, and there is no file that no anchor names.
 
 And for the register:
@@ -50,12 +50,14 @@ from registry.proof.exports import (
     BATCHES_NAME,
     REGISTER_BYTES_MAX,
     REGISTER_NAME,
+    ExportHead,
     find_seq,
     name_leaves_file,
     read_export_head,
 )
 from registry.proof.headers import display_hash, parse_header
 from registry.proof.merkle import merkle_root
+from registry.proof.networks import Network, find_network
 from registry.proof.packed import PIECE_BYTES, RECORD_BYTES, RootBuilder, hash_packed
 from registry.proof.readers import read_limited
 from registry.proof.repeats import LeafPile
@@ -103,14 +105,17 @@ def audit_export(
     *,
     headers: HeaderSource,
     known_outpoint: bytes | None = None,
+    network: Network | None = None,
     note_progress: ProgressNote = lambda _done, _total: None,
 ) -> RegisterClaims:
     """Verify an export completely and say what that proves: steps 0 and 3 to 12.
 
     `known_outpoint` is the first outpoint of the registry that the caller knows (36 bytes); without it, the caller
-    compares. Memory is bounded; temporary files take 32 bytes for each leaf beyond a million.
+    compares. `network` is the one that the registry must be of, None if only the headers tell. Memory is bounded;
+    temporary files take 32 bytes for each leaf beyond a million.
     Raises an InvalidProofError that names the step and, as `batch`, the batch; UndecidedError if the headers do not
-    reach, or the export has leaves that are not anchored yet; UsageError if the folder cannot be read.
+    reach, the registry is of another network, or the export has leaves that are not anchored yet; UsageError if the
+    folder cannot be read.
     """
     with _open(directory / REGISTER_NAME) as stream:
         head = read_export_head(read_limited(stream, REGISTER_BYTES_MAX))
@@ -119,7 +124,8 @@ def audit_export(
         registry = read_registry(stream)
         if registry != head.registry:
             raise RegistryMismatchError(f"{REGISTER_NAME} and {ANCHORS_NAME} are of two registries")
-        check_registry(registry, headers=headers, known_outpoint=known_outpoint)
+        network_name = _name_network(head)
+        check_registry(registry, headers=headers, known_outpoint=known_outpoint, network=network)
         pile, place, last = LeafPile(Path(temporary)), _Place(), None
         with _naming_batch(place):
             for anchored, anchor in walk_chain(registry=registry, anchors=read_anchored_batches(stream)):
@@ -137,7 +143,18 @@ def audit_export(
             )
         if repeated := pile.find_repeated():
             _report_repeated(directory, repeated, place.seq)
-    return _describe(head.network, registry, place, *last, is_checked=known_outpoint is not None)
+    return _describe(network_name, registry, place, *last, is_checked=known_outpoint is not None)
+
+
+def _name_network(head: ExportHead) -> str:
+    """Return the name of the network that a registry's genesis block is of. What the export calls it must be that.
+
+    Raises RegistryMismatchError if it is not.
+    """
+    found = find_network(head.registry.genesis_block_hash)
+    if found is None or found.name != head.network:
+        raise RegistryMismatchError(f"the network that {REGISTER_NAME} names does not begin with its genesis block")
+    return found.name
 
 
 def _list_batches(folder: Path) -> tuple[int, int]:

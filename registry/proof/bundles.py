@@ -28,8 +28,15 @@ from registry.proof.timestamps import (
 )
 from registry.proof.verify import get_attested_block, verify_document
 
-ENDINGS_MAX = 16_384
-"""Endings that are remembered, about a kilobyte each; then all are forgotten, which costs one whole verification."""
+REMEMBERED_PROOF_BYTES_MAX = 8 * 1024
+"""A longer proof goes through the whole verifier and is not remembered: ours are about a kilobyte, with a large block
+two."""
+
+ENDINGS_BYTES_MAX = 32 * 1024 * 1024
+"""Memory for the endings that are remembered; then all are forgotten, which costs one whole verification."""
+
+ENDING_OVERHEAD_BYTES = 400
+"""What an ending takes in memory beside its bytes: the message, the objects, its place in the table."""
 
 _START = MAGIC + bytes([MAJOR_VERSION, SHA256])
 _DIGEST = slice(len(_START), len(_START) + 32)
@@ -62,18 +69,19 @@ class _Ending:
 
 
 class TimestampChecker:
-    """Verifies .ots one after the other, and remembers their common endings."""
+    """Verifies .ots one after the other, and remembers their common endings, in about `held_bytes` of memory."""
 
     def __init__(self, headers: HeaderSource) -> None:
         self._headers = headers
         self._endings: dict[bytes, _Ending] = {}
+        self.held_bytes = 0
 
     def check(self, data: bytes) -> int:
         """Verify an .ots, for the digest that it is about, and return the height of the block that proves it.
 
         Raises as read_timestamp and verify_timestamp do.
         """
-        steps = list(self._walk(data))
+        steps = list(self._walk(data)) if len(data) <= REMEMBERED_PROOF_BYTES_MAX else []
         if steps:
             ending, message, operations = steps[-1]
             known = self._endings.get(ending)
@@ -111,10 +119,13 @@ class TimestampChecker:
                 return
 
     def _remember(self, steps: list[tuple[bytes, bytes, int]], height: int) -> None:
-        if len(self._endings) + len(steps) > ENDINGS_MAX:
+        more_bytes = sum(len(ending) + ENDING_OVERHEAD_BYTES for ending, _, _ in steps)
+        if self.held_bytes + more_bytes > ENDINGS_BYTES_MAX:
             self._endings.clear()
+            self.held_bytes = 0
         for ending, message, operations in steps:
             self._endings[ending] = _Ending(message, operations, height)
+        self.held_bytes += more_bytes
 
 
 def audit_bundle(

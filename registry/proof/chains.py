@@ -24,7 +24,8 @@ from registry.proof.errors import (
 from registry.proof.hashes import sha256d
 from registry.proof.headers import HEADER_BYTES, Header, display_hash, parse_display_hash, parse_header
 from registry.proof.networks import MAIN, Network, find_network
-from registry.proof.periods import begin_period, check_period, continue_period, read_period
+from registry.proof.periods import begin_period, check_period, continue_period, count_hashes, read_period
+from registry.proof.readers import read_full
 from registry.proof.sources import check_depth, parse_height
 
 HEADERS_MAX = 5_000_000
@@ -123,24 +124,29 @@ class HeaderChain:
 def read_chain(
     stream: BinaryIO, *, network: Network | None = None, checkpoint: Checkpoint | None = None
 ) -> HeaderChain:
-    """Read a headers file, a buffered binary stream, to its end and check it.
+    """Read a headers file, a binary stream, to its end and check it.
 
     The file begins with a genesis block, which tells the network, or with the checkpoint, whose height must be the
     first of a period; without `network`, such a file is the main network's. In a file from the genesis block the
-    checkpoint may have any height that the file reaches.
+    checkpoint may have any height that the file reaches. It adds to what is required, and takes nothing away.
     Raises a HeadersFileError for what is wrong with the file, UsageError if the checkpoint cannot be used.
     """
-    first = stream.read(HEADER_BYTES)
+    first = read_full(stream, HEADER_BYTES)
     if len(first) != HEADER_BYTES:
         raise HeadersTruncatedError("the headers file has no whole header")
     network, first_height = _find_start(sha256d(first), network, checkpoint)
+    if first_height > 0 and count_hashes(parse_header(first).bits) < network.block_work_min:
+        raise ChainWorkError(
+            f"a file of {network.name} may begin with a block of 2^{network.block_work_min.bit_length() - 1} hashes or "
+            f"more, and the checkpoint has fewer: name a later one"
+        )
     chain = _read_periods(first, stream, network, first_height)
     if checkpoint is not None:
         _check_checkpoint(chain, checkpoint)
-    elif chain.work < network.work_min:
+    if first_height == 0 and chain.work < network.work_min:
         raise ChainWorkError(
             f"the headers hold 2^{chain.work.bit_length() - 1} hashes of work where {network.name} holds more than "
-            f"2^{network.work_min.bit_length() - 1}: name a checkpoint that you know"
+            f"2^{network.work_min.bit_length() - 1}"
         )
     return chain
 
@@ -151,12 +157,17 @@ def _find_start(first_hash: bytes, network: Network | None, checkpoint: Checkpoi
         return network, 0
     found = find_network(first_hash)
     if found is not None and network is not None:
-        raise HeadersNetworkError(f"the headers file is of {found.name}, not of {network.name}")
+        raise HeadersNetworkError(
+            f"the headers file is of {found.name}, not of {network.name}: "
+            f"say --network {found.name} if that is what you want"
+        )
     if found is not None:
         return found, 0
     if checkpoint is None or checkpoint.block_hash != first_hash:
         raise HeadersStartError
     network = network or MAIN
+    if checkpoint.height == 0:
+        raise UsageError(f"the checkpoint is not the genesis block of {network.name}")
     if checkpoint.height % network.period_headers:
         raise UsageError(f"a file may begin at a multiple of {network.period_headers}, not at {checkpoint.height}")
     return network, checkpoint.height
@@ -166,7 +177,7 @@ def _read_periods(first: bytes, stream: BinaryIO, network: Network, first_height
     """Read and check what follows the first header, which its hash vouches for."""
     periods: list[bytes] = []
     count, work, before = 0, 0, None
-    chunk = first + stream.read((network.period_headers - 1) * HEADER_BYTES)
+    chunk = first + read_full(stream, (network.period_headers - 1) * HEADER_BYTES)
     while chunk:
         if len(chunk) % HEADER_BYTES:
             raise HeadersTruncatedError(f"the headers file ends with {len(chunk) % HEADER_BYTES} bytes of a header")
@@ -182,7 +193,7 @@ def _read_periods(first: bytes, stream: BinaryIO, network: Network, first_height
         before = continue_period(period, before, network=network)
         work += period.work
         periods.append(chunk)
-        chunk = stream.read(network.period_headers * HEADER_BYTES)
+        chunk = read_full(stream, network.period_headers * HEADER_BYTES)
     tip_height = first_height + count - 1
     return HeaderChain(network, first_height=first_height, tip_height=tip_height, work=work, periods=periods)
 

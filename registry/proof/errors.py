@@ -84,6 +84,10 @@ class ChainWorkError(HeadersFileError):
     """The headers hold less work than the network's chain is known to hold."""
 
 
+class RegistryNetworkError(UndecidedError):
+    """The registry is another network's than the one that was asked about."""
+
+
 class InvalidProofError(ProofError):
     """The proof does not hold."""
 

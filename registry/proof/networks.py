@@ -26,7 +26,8 @@ class Network:
     `has_bip94` stands for testnet4's three rules: a block more than two spacings after the one before it may have
     the easiest target; the target of a period is computed from the first block's bits of the period before; and a
     period's first block is at most one spacing earlier than the block before it.
-    `work_min`, if not 0, is less work than the network's whole chain is known to hold, in hashes.
+    `work_min`, if not 0, is less work than the network's whole chain is known to hold, in hashes. `block_work_min`, if
+    not 0, is less than each block at a checkpoint must hold that a file may begin with.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Network:
     is_retargeting: bool = True
     has_bip94: bool = False
     work_min: int = 0
+    block_work_min: int = 0
     period_headers: int = PERIOD_HEADERS
 
     @property
@@ -66,9 +68,11 @@ MAIN = Network(
     genesis_hash=parse_display_hash("000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"),
     target_max=(1 << 224) - 1,
     work_min=1 << 94,
+    block_work_min=1 << 75,
 )
 """Its chain held more than 2**94 hashes in 2023. Without a bound, a chain from the genesis block that a laptop mined
-at the easiest target would pass every other rule."""
+at the easiest target would pass every other rule. Each of its blocks held more than 2**75 from 2020 on. After an older
+one that a reader knows, somebody could go on mining at the easy targets of that time."""
 
 TESTNET4 = Network(
     name="testnet4",

@@ -10,7 +10,7 @@ from registry.proof.agreements import AgreedHeaders, NamedSource
 from registry.proof.chains import Checkpoint, HeaderChain, parse_checkpoint, read_chain
 from registry.proof.errors import UsageError
 from registry.proof.esplora import EsploraHeaders
-from registry.proof.networks import NETWORKS, Network, get_network
+from registry.proof.networks import MAIN, NETWORKS, Network, get_network
 from registry.proof.sources import GivenHeaders, NodeHeaders, parse_given_header
 
 _REPEATED = (
@@ -21,7 +21,7 @@ _REPEATED = (
 )
 _SINGLE = (
     ("checkpoint", "HEIGHT:HASH", "a block that the headers files must have; a file may begin with it"),
-    ("network", "NAME", f"the headers files' network: {', '.join(network.name for network in NETWORKS)}"),
+    ("network", "NAME", f"the headers files' network, if not main: {', '.join(known.name for known in NETWORKS)}"),
 )
 
 
@@ -56,13 +56,26 @@ def make_sources(arguments: argparse.Namespace) -> AgreedHeaders:
     if not arguments.headers and (arguments.checkpoint is not None or arguments.network is not None):
         raise UsageError("--checkpoint and --network are about a headers file: give --headers")
     checkpoint = None if arguments.checkpoint is None else parse_checkpoint(arguments.checkpoint)
-    network = None if arguments.network is None else get_network(arguments.network)
+    network = find_headers_network(arguments)
     # What is quickly found to be wrong comes first: a headers file takes a second.
     sources = _make_given(arguments.header)
     sources += [NamedSource(f"node {node.name}", node) for node in map(NodeHeaders, arguments.node)]
     sources += [NamedSource(f"explorer {site.name}", site) for site in map(EsploraHeaders, arguments.esplora)]
-    sources += [NamedSource(f"file {path}", _read_file(path, network, checkpoint)) for path in arguments.headers]
+    sources += [
+        NamedSource(f"file {path}", _read_file(path, network or MAIN, checkpoint)) for path in arguments.headers
+    ]
     return AgreedHeaders(sources)
+
+
+def find_headers_network(arguments: argparse.Namespace) -> Network | None:
+    """Return the network that headers files must be of, the main one unless another is named; None without a file.
+
+    A file does not choose its own network: anybody mines a chain of a test network, and calls it what they like.
+    Raises UsageError if no network has the name.
+    """
+    if not arguments.headers:
+        return None
+    return MAIN if arguments.network is None else get_network(arguments.network)
 
 
 @contextmanager
@@ -83,6 +96,6 @@ def _make_given(texts: list[str]) -> list[NamedSource]:
     return [NamedSource("header that you gave", GivenHeaders(dict(given)))] if given else []
 
 
-def _read_file(path: str, network: Network | None, checkpoint: Checkpoint | None) -> HeaderChain:
+def _read_file(path: str, network: Network, checkpoint: Checkpoint | None) -> HeaderChain:
     with open_file(path) as stream:
         return read_chain(stream, network=network, checkpoint=checkpoint)

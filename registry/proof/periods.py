@@ -42,8 +42,8 @@ class Period:
     def work(self) -> int:
         """The hashes that headers with these bits take on average. Source: Bitcoin Core, GetBlockProof."""
         if len(self.distinct_bits) == 1:
-            return len(self.bits) * _count_hashes(self.bits[0])
-        return sum(map(_count_hashes, self.bits))
+            return len(self.bits) * count_hashes(self.bits[0])
+        return sum(map(count_hashes, self.bits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def _get_columns(count: int) -> tuple[struct.Struct, struct.Struct]:
     return struct.Struct("<" + "4x32s44x" * count), struct.Struct("<" + "68xII4x" * count)
 
 
-def _count_hashes(bits: int) -> int:
+def count_hashes(bits: int) -> int:
     """Return how many hashes bits stand for; none if they name no target, as only a checkpoint's own may."""
     target = find_target(bits)
     return 0 if target is None else (1 << 256) // (target + 1)

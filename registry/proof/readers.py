@@ -8,12 +8,24 @@ VARUINT_BYTES_MAX = 10
 """Enough for 64 bits. Without a limit, reading long numbers would take quadratic time."""
 
 
+def read_full(stream: BinaryIO, count: int) -> bytes:
+    """Read so many bytes, or what is left of a stream, however few of them it gives at a time."""
+    data = stream.read(count)
+    if len(data) in {0, count}:
+        return data
+    pieces, left = [data], count - len(data)
+    while left and (piece := stream.read(left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
+
+
 def read_limited(stream: BinaryIO, bytes_max: int) -> bytes:
     """Read a stream to its end, but never more than one byte over the limit.
 
     Raises ProofTooLargeError if there is more.
     """
-    data = stream.read(bytes_max + 1)
+    data = read_full(stream, bytes_max + 1)
     if len(data) > bytes_max:
         raise ProofTooLargeError(f"larger than the read limit of {bytes_max} bytes")
     return data

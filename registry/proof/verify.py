@@ -35,12 +35,14 @@ from registry.proof.errors import (
     HeaderUnavailableError,
     InvalidProofError,
     RegistryMismatchError,
+    RegistryNetworkError,
     SubjectMismatchError,
     UndecidedError,
 )
 from registry.proof.headers import Header, check_proof_of_work
 from registry.proof.leaves import Kind, Record, details_hash, leaf_hash
 from registry.proof.merkle import root_from_path
+from registry.proof.networks import Network, find_network
 from registry.proof.roots import Measured
 from registry.proof.sources import HeaderSource
 from registry.proof.timestamps import ETHEREUM, LITECOIN, PENDING, Attestation, Timestamp
@@ -85,23 +87,31 @@ def verify_canonical(
     anchors: BinaryIO,
     headers: HeaderSource,
     known_outpoint: bytes | None = None,
+    network: Network | None = None,
 ) -> None:
     """Prove, after verify_document, that the record's anchor is in a registry's chain: step 10.
 
     `anchors` is the anchors file after its first line, which read_registry has read. `known_outpoint` is the
-    first outpoint of the registry that the caller knows (36 bytes); without it, the caller compares.
+    first outpoint of the registry that the caller knows (36 bytes); without it, the caller compares. `network` is
+    the one that the registry must be of, None if only the headers tell.
     Raises RegistryMismatchError if that is another registry's, AnchorChainError or another InvalidProofError,
-    or UndecidedError if the file ends before the anchor.
+    RegistryNetworkError if it is of another network, or UndecidedError if the file ends before the anchor.
     """
-    check_registry(registry, headers=headers, known_outpoint=known_outpoint)
+    check_registry(registry, headers=headers, known_outpoint=known_outpoint, network=network)
     check_chain(registry=registry, anchors=read_anchored_batches(anchors), target=document.anchored)
 
 
-def check_registry(registry: Registry, *, headers: HeaderSource, known_outpoint: bytes | None) -> None:
-    """Check that a registry is the one that the caller knows, if any, and of the network that the headers are of.
+def check_registry(
+    registry: Registry, *, headers: HeaderSource, known_outpoint: bytes | None, network: Network | None
+) -> None:
+    """Check that a registry is the one that the caller knows, if any, and of the network that is wanted.
 
-    Raises RegistryMismatchError or AnchorChainError if it is not.
+    `network` is that one, None if only the headers tell. The file alone cannot: it may name what it likes.
+    Raises RegistryMismatchError or AnchorChainError if it is not, RegistryNetworkError if it is of another network
+    that is known.
     """
+    if network is not None:
+        _check_network(registry, network)
     if known_outpoint not in {None, registry.first_outpoint}:
         raise RegistryMismatchError
     try:
@@ -178,6 +188,18 @@ def find_lower_bound(document: ProofDocument, *, headers: HeaderSource) -> int |
     """
     height = headers.find_height(document.anchored.batch.recent_block_hash)
     return height if height is not None and height < document.anchored.block.height else None
+
+
+def _check_network(registry: Registry, network: Network) -> None:
+    """Check that a registry is of a network."""
+    if registry.genesis_block_hash == network.genesis_hash:
+        return
+    found = find_network(registry.genesis_block_hash)
+    if found is None:
+        raise AnchorChainError("the registry belongs to a network that is not known")
+    raise RegistryNetworkError(
+        f"the registry is of {found.name}, not of {network.name}: say --network {found.name} if that is what you want"
+    )
 
 
 def _judge(attestation: Attestation, headers: HeaderSource) -> Judgement:

@@ -10,7 +10,7 @@ from registry.proof.anchors import parse_outpoint, read_registry
 from registry.proof.claims import Claims, describe_attestations, describe_document, describe_sources, describe_timestamp
 from registry.proof.documents import PROOF_BYTES_MAX, ProofDocument, read_document
 from registry.proof.errors import InvalidProofError, UndecidedError, UnknownFormatError, UsageError
-from registry.proof.options import add_source_options, make_sources, open_file
+from registry.proof.options import add_source_options, find_headers_network, make_sources, open_file
 from registry.proof.readers import read_limited
 from registry.proof.reports import report_claims, report_error
 from registry.proof.roots import measure_file
@@ -81,7 +81,10 @@ def _verify_document(proof: ProofDocument, arguments: argparse.Namespace, header
         return describe_document(proof, headers=headers)
     with open_file(arguments.anchors) as stream:
         registry = read_registry(stream)
-        verify_canonical(proof, registry=registry, anchors=stream, headers=headers, known_outpoint=known)
+        network = find_headers_network(arguments)
+        verify_canonical(
+            proof, registry=registry, anchors=stream, headers=headers, known_outpoint=known, network=network
+        )
     return describe_document(proof, headers=headers, registry=registry, is_registry_checked=known is not None)
 
 

@@ -3,6 +3,7 @@
 from registry.models import Register
 from registry.proof.anchors import display_outpoint
 from registry.proof.exports import FORMAT
+from registry.proof.networks import MAIN
 from registry.selectors.proofs import get_registry
 
 README_NAME = "README.txt"
@@ -30,13 +31,13 @@ A record is: kind (1 byte), sha256 (32), length (8, big-endian), root (32), seal
 To audit all of it, offline
 ---------------------------
 
-    cadastre audit . --registry {outpoint}
+    cadastre audit . --registry {outpoint}{option}
 
 or, with nothing but Python and the one file cadastre-verify.pyz:
 
-    python cadastre-verify.pyz audit . --registry {outpoint}
+    python cadastre-verify.pyz audit . --registry {outpoint}{option}
 
-Exit code 0: it holds. 1: a step failed, which is named. 2: undecided. 3: wrong usage.
+{note}Exit code 0: it holds. 1: a step failed, which is named. 2: undecided. 3: wrong usage.
 
 To audit it by a program of your own
 ------------------------------------
@@ -50,7 +51,8 @@ To audit it by a program of your own
 4. The anchor's transaction has two outputs; the second one's script is 6a 24 "CDS1" commitment. Its first input spends
    output 0 of the anchor before it, or the first outpoint.
 5. The transaction's id leads through `block.path` to the Merkle root in the header at `block.height` of headers.bin.
-6. The headers link, meet their targets, and have the work that you expect of the chain.
+6. The headers begin with the genesis block of the network that you mean, link, meet their targets, and have the work
+   that you expect of the chain.
 7. seq and first_index have no gap; every batch has its file; no leaf stands twice.
 
 To mirror it
@@ -62,7 +64,20 @@ again.
 """
 
 
+_TEST_NOTE = """Without --network, only a register of the main network is taken. Blocks of {network} are nearly free,
+so they do not prove when anything existed.
+
+"""
+
+
 def write_readme(register: Register) -> bytes:
     """Return the text for a register's export."""
     outpoint = display_outpoint(get_registry(register).first_outpoint)
-    return _TEXT.format(network=register.network, outpoint=outpoint, format=FORMAT).encode()
+    is_main = register.network == MAIN.name
+    return _TEXT.format(
+        network=register.network,
+        outpoint=outpoint,
+        format=FORMAT,
+        option="" if is_main else f" --network {register.network}",
+        note="" if is_main else _TEST_NOTE.format(network=register.network),
+    ).encode()

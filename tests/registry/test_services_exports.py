@@ -59,7 +59,7 @@ def exported(founded: FoundedRegister, tmp_path: Path) -> Path:
 def test_an_export_is_audited_offline(exported: Path, founded: FoundedRegister, capsys: pytest.CaptureFixture[str]):
     outpoint = f"{founded.register.first_txid}:{founded.register.first_vout}"
 
-    assert run_verifier(["audit", str(exported), "--registry", outpoint]) == 0
+    assert run_verifier(["audit", str(exported), "--registry", outpoint, "--network", "regtest"]) == 0
 
     printed = capsys.readouterr().out
     assert "4 in 2 batches; nothing missing, nothing twice" in printed
@@ -68,7 +68,7 @@ def test_an_export_is_audited_offline(exported: Path, founded: FoundedRegister, 
         "README.txt", "anchors.ndjson", "batches/0000000000.leaves", "batches/0000000001.leaves", "headers.bin",
         "register.json",
     ]  # fmt: skip
-    assert f"audit . --registry {outpoint}" in (exported / "README.txt").read_text()
+    assert f"audit . --registry {outpoint} --network regtest\n" in (exported / "README.txt").read_text()
 
 
 def test_only_new_batches_are_written(exported: Path, founded: FoundedRegister):
@@ -85,7 +85,7 @@ def test_only_new_batches_are_written(exported: Path, founded: FoundedRegister):
     assert old.stat().st_ino == inode
     assert told[0] == (0, 2)
     assert told[-1] == (2, 2)
-    assert run_verifier(["audit", str(exported)]) == 0
+    assert run_verifier(["audit", str(exported), "--network", "regtest"]) == 0
 
 
 def test_what_is_not_final_is_not_exported(founded: FoundedRegister, tmp_path: Path):
@@ -93,7 +93,7 @@ def test_what_is_not_final_is_not_exported(founded: FoundedRegister, tmp_path: P
     anchor(founded, blocks=5)
 
     assert export(founded, tmp_path).batches == 1
-    assert run_verifier(["audit", str(tmp_path)]) == 0
+    assert run_verifier(["audit", str(tmp_path), "--network", "regtest"]) == 0
 
 
 def test_what_is_not_six_blocks_deep_is_not_exported_whatever_the_operator_calls_final(
@@ -105,12 +105,12 @@ def test_what_is_not_six_blocks_deep_is_not_exported_whatever_the_operator_calls
     assert Anchor.objects.get(batch=batch).state == Anchor.State.FINAL
 
     assert export(founded, tmp_path).batches == 1
-    assert run_verifier(["audit", str(tmp_path)]) == 0
+    assert run_verifier(["audit", str(tmp_path), "--network", "regtest"]) == 0
 
 
 def test_an_export_of_nothing_is_undecided(founded: FoundedRegister, tmp_path: Path):
     assert export(founded, tmp_path).batches == 0
-    assert run_verifier(["audit", str(tmp_path)]) == 2
+    assert run_verifier(["audit", str(tmp_path), "--network", "regtest"]) == 2
 
 
 def test_an_interrupted_export_is_taken_up_again(exported: Path, founded: FoundedRegister):
@@ -121,13 +121,13 @@ def test_an_interrupted_export_is_taken_up_again(exported: Path, founded: Founde
     (exported / ".unfinished" / "folder").mkdir()
     with pytest.raises(NodeUnavailableError):
         export_register(directory=exported, node=NodeClient("http://127.0.0.1:1"))
-    assert run_verifier(["audit", str(exported)]) == 2  # leaves without an anchor
+    assert run_verifier(["audit", str(exported), "--network", "regtest"]) == 2  # leaves without an anchor
 
     result = export(founded, exported)
 
     assert (result.batches, result.new_batches) == (batch.seq + 1, 0)
     assert list((exported / ".unfinished").iterdir()) == []
-    assert run_verifier(["audit", str(exported)]) == 0
+    assert run_verifier(["audit", str(exported), "--network", "regtest"]) == 0
 
 
 def test_a_damaged_file_of_another_size_is_written_again(exported: Path, founded: FoundedRegister):
@@ -135,7 +135,7 @@ def test_a_damaged_file_of_another_size_is_written_again(exported: Path, founded
     path.write_bytes(path.read_bytes()[:-1])
 
     assert export(founded, exported).new_batches == 1
-    assert run_verifier(["audit", str(exported)]) == 0
+    assert run_verifier(["audit", str(exported), "--network", "regtest"]) == 0
 
 
 def test_records_that_were_not_sealed_so_are_never_exported(founded: FoundedRegister, tmp_path: Path):
@@ -165,11 +165,11 @@ def test_after_a_reorganisation_the_export_follows(
     founded.mine(1)
 
     assert export(founded, tmp_path).batches == 1
-    assert run_verifier(["audit", str(tmp_path)]) == 0
+    assert run_verifier(["audit", str(tmp_path), "--network", "regtest"]) == 0
     anchors.send_anchors(node=founded.node, now=NOW)
     founded.mine(6)
     assert export(founded, tmp_path).batches == 2
-    assert run_verifier(["audit", str(tmp_path)]) == 0
+    assert run_verifier(["audit", str(tmp_path), "--network", "regtest"]) == 0
 
 
 def test_the_folder_of_another_register_is_refused(exported: Path, founded: FoundedRegister):

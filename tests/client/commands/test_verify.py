@@ -39,7 +39,7 @@ def test_a_headers_file_and_an_explorer_at_once(
 def test_a_checkpoint_that_the_file_does_not_have_leaves_it_undecided(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    sources = ["--headers", str(tmp_path / "headers"), "--checkpoint", f"5:{'00' * 32}"]
+    sources = ["--headers", str(tmp_path / "headers"), "--checkpoint", f"5:{'00' * 32}", "--network", "regtest"]
 
     assert main([*arguments, *sources]) == UNDECIDED
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from registry.proof.anchors import parse_outpoint
 from registry.proof.audits import RegisterClaims, audit_export
+from registry.proof.networks import get_network
 from tests.registry.proof.vectors import get_headers
 
 
@@ -17,4 +18,6 @@ def write_export(vector: dict[str, Any], folder: Path) -> Path:
 
 def audit_vector(vector: dict[str, Any], folder: Path) -> RegisterClaims:
     known = parse_outpoint(vector["registry"]) if "registry" in vector else None
-    return audit_export(write_export(vector, folder), headers=get_headers(vector), known_outpoint=known)
+    network = get_network(vector["network"]) if "network" in vector else None
+    export = write_export(vector, folder)
+    return audit_export(export, headers=get_headers(vector), known_outpoint=known, network=network)

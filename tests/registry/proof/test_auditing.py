@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from registry.proof.__main__ import main
+from registry.proof.headers import parse_header
 from tests.registry.proof.exports import write_export
+from tests.registry.proof.mining import mine_regtest
 from tests.registry.proof.vectors import load
 
 VECTOR = load("export", "known-registry")
@@ -68,6 +70,44 @@ def test_without_a_source_the_exports_own_headers_count(export: str, capsys: Cap
     (Path(export) / "headers.bin").write_bytes(bytes.fromhex(VECTOR["headers"]["110"]))
     assert main(["audit", export]) == 2
     assert "HeadersStartError" in capsys.readouterr().out
+
+
+def forge(folder: Path) -> str:
+    """Bob's own chain under Alice's register: mined in a moment, with the anchors where he wants them."""
+    export = write_export(VECTOR, folder / "forged")
+    places = {int(height): raw for height, raw in VECTOR["headers"].items() if int(height) >= 110}
+    roots = {height: parse_header(bytes.fromhex(raw)).merkle_root for height, raw in places.items()}
+    data = mine_regtest(140, roots=roots)
+    anchors = (export / "anchors.ndjson").read_text()
+    for height, raw in places.items():
+        anchors = anchors.replace(raw, data[height * 80 : height * 80 + 80].hex())
+    (export / "anchors.ndjson").write_text(anchors)
+    (export / "headers.bin").write_bytes(data)
+    return str(export)
+
+
+def test_a_chain_that_a_laptop_mined_is_not_taken_for_the_main_networks(tmp_path: Path, capsys: Capture):
+    forged, known = forge(tmp_path), ["--registry", VECTOR["registry"]]
+
+    for network in ([], ["--network", "main"]):
+        assert main(["audit", forged, *known, *network]) == 2
+        printed = capsys.readouterr().out
+        assert printed.startswith("undecided: the headers file is of regtest, not of main: say --network regtest if")
+    assert main(["audit", forged, *known, "--network", "regtest"]) == 0
+    assert "  network   regtest\n" in capsys.readouterr().out
+
+
+def test_a_forged_export_cannot_call_its_network_main(tmp_path: Path, capsys: Capture):
+    forged = forge(tmp_path)
+    head = Path(forged) / "register.json"
+    head.write_text(head.read_text().replace("regtest", "main\\nvalid"))
+
+    assert main(["audit", forged, "--network", "regtest"]) == 1
+
+    assert capsys.readouterr().out == (
+        "invalid at step 10: the network that register.json names does not begin with its genesis block "
+        "(RegistryMismatchError)\n"
+    )
 
 
 def test_every_proof_of_an_archive_is_audited(bundle: str, capsys: Capture):

@@ -1,4 +1,5 @@
 import hashlib
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.proof import bundles
-from registry.proof.bundles import TimestampChecker, audit_bundle, read_bundle
+from registry.proof.bundles import ENDINGS_BYTES_MAX, TimestampChecker, audit_bundle, read_bundle
 from registry.proof.commitments import Batch, commitment_hash
 from registry.proof.errors import (
     BatchPathError,
@@ -63,10 +64,14 @@ def make_batch(size: int) -> tuple[list[bytes], GivenHeaders]:
     proofs = write_piece_timestamps(packed, suffix=suffix)
     root = read_timestamp(proofs[0]).attestations[0].message
     assert root is not None
+    return proofs, GivenHeaders({HEIGHT: mine_block(root)})
+
+
+def mine_block(root: bytes) -> Header:
     for nonce in range(256):
         header = parse_header(bytes(36) + root + bytes(4) + bytes.fromhex("ffff7f20") + bytes([nonce, 0, 0, 0]))
         if header.block_hash[31] < 0x7F:
-            return proofs, GivenHeaders({HEIGHT: header})
+            return header
     raise AssertionError("no nonce fits")
 
 
@@ -105,12 +110,64 @@ def test_a_longer_way_to_a_known_ending_is_verified_wholly():
 
 
 def test_forgetting_endings_changes_no_result(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bundles, "ENDINGS_MAX", 4)
+    monkeypatch.setattr(bundles, "ENDINGS_BYTES_MAX", 4_000)
     checker = TimestampChecker(HEADERS)
 
     assert [checker.check(proof) for proof in PROOFS] == [HEIGHT] * 21
     with pytest.raises(BlockPathError):
         checker.check(PROOFS[3][:40] + b"\0" + PROOFS[3][41:])
+
+
+def make_long(number: int, fill_bytes: int) -> tuple[bytes, Header]:
+    """Return an .ots of our form whose way goes through sixty steps and then much of anybody's, and its block."""
+    steps = (b"\xf0\x20" + hashlib.sha256(b"%d" % number).digest() + b"\x08") * 60
+    filler = (b"\xf1\xa0\x1f" + bytes(4000) + b"\x08") * (fill_bytes // 4004)
+    attestation = b"\0\x05\x88\x96\x0d\x73\xd7\x19\x01\x02" + bytes([0x80 | number & 0x7F, number >> 7])
+    proof = PROOFS[0][:192] + steps + filler + attestation
+    root = read_timestamp(proof).attestations[0].message
+    assert root is not None
+    return proof, mine_block(root)
+
+
+@pytest.mark.parametrize(("fill_bytes", "asked"), [(5_000, 1), (100_000, 2)])
+def test_a_long_proof_is_verified_wholly_each_time(fill_bytes: int, asked: int):
+    proof, header = make_long(300, fill_bytes)
+    headers = CountingHeaders(GivenHeaders({300: header}))
+    checker = TimestampChecker(headers)
+
+    assert [checker.check(proof), checker.check(proof)] == [300, 300]
+
+    assert headers.asked == asked
+
+
+def test_what_is_remembered_takes_no_more_memory_than_it_may():
+    made = [make_long(number, 5_000) for number in range(300, 480)]
+    checker = TimestampChecker(GivenHeaders({300 + place: header for place, (_, header) in enumerate(made)}))
+    remembered_bytes = sum((len(proof) - 192 - 60 * 35) * 60 for proof, _ in made)
+    assert remembered_bytes > 1.2 * ENDINGS_BYTES_MAX
+    tracemalloc.start()
+    try:
+        for proof, _ in made:
+            checker.check(proof)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert 0.5 * ENDINGS_BYTES_MAX < peak_bytes < 1.1 * ENDINGS_BYTES_MAX
+
+
+def test_an_endings_other_memory_is_counted():
+    proofs, headers = make_batch(3000)
+    checker = TimestampChecker(headers)
+    tracemalloc.start()
+    try:
+        for proof in proofs:
+            checker.check(proof)
+        held_bytes = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+    assert 3000 * 200 < held_bytes < checker.held_bytes
 
 
 @settings(max_examples=400, deadline=None)

@@ -4,18 +4,35 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from bitcoin.core import CBlockHeader
+from bitcoin.core import CBlockHeader, CoreMainParams
 
 from registry.proof import chains, errors
 from registry.proof.chains import Checkpoint, HeaderChain, parse_checkpoint, read_chain
 from registry.proof.errors import HeadersFileError, HeadersTooLargeError, HeaderUnavailableError, ProofError, UsageError
 from registry.proof.headers import display_hash, parse_display_hash, parse_header
-from registry.proof.networks import REGTEST, Network, get_network
+from registry.proof.networks import MAIN, REGTEST, Network, get_network
 from tests.registry.proof.header_rules import find_fault, get_next_bits
 from tests.registry.proof.mining import BEGIN_TIME, EASIEST_BITS, get_hash, mine, mine_regtest
 from tests.registry.proof.vectors import list_names, load
 
 NAMES = list_names("headers")
+HARD_BITS = 0x171FFFFF
+"""The easiest bits that stand for 2**75 hashes."""
+
+
+LONG = mine_regtest(4100)
+
+
+class Dribble(BytesIO):
+    """A stream that never gives more than so many bytes at a time, as a pipe does."""
+
+    def __init__(self, data: bytes, piece_bytes: int) -> None:
+        super().__init__(data)
+        self._piece_bytes = piece_bytes
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = self._piece_bytes if size is None or size < 0 else min(size, self._piece_bytes)
+        return super().read(wanted)
 
 
 def make_network(fields: dict[str, Any]) -> Network:
@@ -28,6 +45,7 @@ def make_network(fields: dict[str, Any]) -> Network:
         is_retargeting=fields["is_retargeting"],
         has_bip94=fields["has_bip94"],
         work_min=fields["work_min"],
+        block_work_min=fields["block_work_min"],
         period_headers=fields["period_headers"],
     )
 
@@ -201,20 +219,70 @@ def test_the_first_times_after_a_checkpoint_cannot_be_checked_and_the_twelfth_is
 
 def test_a_checkpoint_whose_bits_name_no_target_holds_no_work():
     first = mine(bytes(32), time=BEGIN_TIME)[:72] + b"\x00\x00\x80\x20" + bytes(4)
-    checkpoint = Checkpoint(height=0, block_hash=get_hash(first))
+    checkpoint = Checkpoint(height=2016, block_hash=get_hash(first))
 
-    assert read_chain(BytesIO(first), checkpoint=checkpoint).work == 0
+    assert read_chain(BytesIO(first), checkpoint=checkpoint, network=REGTEST).work == 0
+    with pytest.raises(errors.ChainWorkError):
+        read_chain(BytesIO(first), checkpoint=checkpoint)
     follower = mine(get_hash(first), time=BEGIN_TIME + 1)[:72] + b"\x00\x00\x80\x20" + bytes(4)
     with pytest.raises(errors.HeadersWorkError):
-        read_chain(BytesIO(first + follower), checkpoint=checkpoint)
+        read_chain(BytesIO(first + follower), checkpoint=checkpoint, network=REGTEST)
 
 
 def test_a_file_from_a_checkpoint_is_the_main_networks_unless_another_is_named():
     data = mine_regtest(8)
+    hard = mine(bytes(32), time=BEGIN_TIME)[:72] + HARD_BITS.to_bytes(4, "little") + bytes(4)
+    recent = Checkpoint(height=2016, block_hash=get_hash(hard))
     checkpoint = Checkpoint(height=2016, block_hash=get_hash(data[80:160]))
 
-    assert read_chain(BytesIO(data[80:160]), checkpoint=checkpoint).network.name == "main"
+    assert read_chain(BytesIO(hard), checkpoint=recent).network.name == "main"
     assert read_chain(BytesIO(data[80:]), checkpoint=checkpoint, network=REGTEST).network.name == "regtest"
+
+
+@pytest.mark.parametrize(("bits", "is_enough"), [(HARD_BITS, True), (HARD_BITS + 1, False), (MAIN.bits_max, False)])
+def test_a_file_of_the_main_network_begins_with_a_block_as_hard_as_those_of_2020(bits: int, is_enough: bool):
+    first = bytes(72) + bits.to_bytes(4, "little") + bytes(4)
+    checkpoint = Checkpoint(height=2016, block_hash=get_hash(first))
+    if is_enough:
+        assert read_chain(BytesIO(first), checkpoint=checkpoint).work >= MAIN.block_work_min
+    else:
+        with pytest.raises(errors.ChainWorkError, match=r"2\^75 hashes or more"):
+            read_chain(BytesIO(first), checkpoint=checkpoint)
+
+
+def test_a_checkpoint_takes_nothing_away_from_what_the_main_network_requires():
+    """The genesis block is known to everybody; whoever names it knows nothing of what follows."""
+    checkpoint = Checkpoint(height=0, block_hash=MAIN.genesis_hash)
+
+    with pytest.raises(errors.ChainWorkError, match=r"main holds more than 2\^94"):
+        read_chain(BytesIO(CoreMainParams.GENESIS_BLOCK.get_header().serialize()), checkpoint=checkpoint)
+
+
+def test_a_checkpoint_at_height_0_is_the_genesis_block():
+    data = mine_regtest(2)[80:]
+
+    with pytest.raises(UsageError, match="not the genesis block of regtest"):
+        read_chain(BytesIO(data), network=REGTEST, checkpoint=Checkpoint(height=0, block_hash=get_hash(data)))
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 79, 80, 81, 4096, 2016 * 80 - 1, 2016 * 80])
+def test_a_stream_that_gives_few_bytes_at_a_time_is_read_like_any_other(piece_bytes: int):
+    data = LONG if piece_bytes > 1 else LONG[: 80 * 30]
+    whole, chain = read_chain(BytesIO(data), network=REGTEST), read_chain(Dribble(data, piece_bytes), network=REGTEST)
+
+    assert (chain.tip_height, chain.tip_hash, chain.work) == (whole.tip_height, whole.tip_hash, whole.work)
+    for height in range(0, chain.tip_height - 5, 97):
+        assert chain.get_header(height) == whole.get_header(height)
+    with pytest.raises(errors.HeadersTruncatedError):
+        read_chain(Dribble(data[:-1], piece_bytes), network=REGTEST)
+
+
+def test_a_broken_header_behind_a_short_read_is_found():
+    data = bytearray(LONG)
+    data[80 * 2500 + 40] ^= 1
+
+    with pytest.raises(errors.HeadersLinkError, match="header 2501"):
+        read_chain(Dribble(bytes(data), 80 * 100), network=REGTEST)
 
 
 def test_more_headers_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch):

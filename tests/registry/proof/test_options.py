@@ -52,6 +52,8 @@ def verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verify:
 
     def run(*arguments: str, proof: str = "file.ots") -> tuple[int, Any]:
         given = [argument.replace("DIR", str(tmp_path)) for argument in arguments]
+        if "--headers" in arguments and "--network" not in arguments:
+            given += ["--network", "regtest"]
         code = main(["verify", str(tmp_path / "file"), str(tmp_path / proof), *given])
         printed = capsys.readouterr().out.replace(str(tmp_path), "DIR")
         return code, json.loads(printed) if "--json" in arguments else printed
@@ -75,6 +77,20 @@ def test_a_headers_file_with_a_known_block_and_network_is_described_in_json(veri
     assert code == 0
     chain = {"network": "regtest", "first_height": 0, "tip_height": 11, "tip_hash": TIP_HASH, "work": "24"}
     assert answer["sources"] == [{"source": "file DIR/headers", "told": True, "detail": None, "chain": chain}]
+
+
+def test_a_headers_file_is_the_main_networks_unless_another_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "file.ots").write_bytes(MAGIC + b"\x01\x08" + ROOT + b"\x00" + BITCOIN + bytes([1, HEIGHT]))
+    (tmp_path / "headers").write_bytes(DATA)
+    arguments = ["verify", "--digest", ROOT.hex(), str(tmp_path / "file.ots"), "--headers", str(tmp_path / "headers")]
+
+    assert main(arguments) == 2
+    assert main([*arguments, "--network", "regtest"]) == 0
+
+    printed = capsys.readouterr().out
+    assert printed.startswith("undecided: the headers file is of regtest, not of main: say --network regtest if that")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from io import BytesIO
 import pytest
 
 from registry.proof import errors
-from registry.proof.anchors import read_registry
+from registry.proof.anchors import Registry, read_registry
 from registry.proof.documents import read_document
 from registry.proof.errors import (
     AnchorChainError,
@@ -11,14 +11,17 @@ from registry.proof.errors import (
     HeaderUnavailableError,
     InvalidProofError,
     ProofError,
+    RegistryNetworkError,
     SubjectMismatchError,
     UndecidedError,
 )
 from registry.proof.headers import parse_header
+from registry.proof.networks import MAIN, REGTEST
 from registry.proof.roots import measure_file
 from registry.proof.sources import GivenHeaders
 from registry.proof.timestamps import BITCOIN, Attestation, Timestamp
 from registry.proof.verify import (
+    check_registry,
     check_subject,
     find_lower_bound,
     get_attested_block,
@@ -201,3 +204,17 @@ def test_an_attestation_that_fails_weighs_more_than_one_that_cannot_be_checked()
         get_attested_block(Timestamp("sha256", bytes(32), attestations[:2]), headers=headers)
     with pytest.raises(UndecidedError, match="unknown kind"):
         get_attested_block(Timestamp("sha256", bytes(32), attestations[:1]), headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("genesis_hash", "cause"), [(REGTEST.genesis_hash, RegistryNetworkError), (bytes(32), AnchorChainError)]
+)
+def test_a_registry_is_of_the_network_that_is_asked_about_also_if_no_source_has_its_first_header(
+    genesis_hash: bytes, cause: type[ProofError]
+):
+    """Headers from a checkpoint on show no genesis block, and a registry may name any."""
+    registry, no_headers = Registry(genesis_block_hash=genesis_hash, first_outpoint=bytes(36)), GivenHeaders({})
+
+    check_registry(registry, headers=no_headers, known_outpoint=bytes(36), network=None)
+    with pytest.raises(cause):
+        check_registry(registry, headers=no_headers, known_outpoint=bytes(36), network=MAIN)
