@@ -66,10 +66,13 @@ def export_register(
     *,
     directory: Path,
     node: NodeClient,
+    register: Register | None = None,
     note_progress: ProgressNote = _ignore_progress,
     note_headers: ProgressNote = _ignore_progress,
 ) -> Exported:
-    """Bring a folder up to date with the register, or make it; it can be killed and run again at any time.
+    """Bring a folder up to date with a register, or make it; it can be killed and run again at any time.
+
+    Without a register it is the active one. One that was succeeded changes only by reorganisations.
 
     1. The leaves of batches that the folder lacks; each is checked against the batch's root before it gets its name.
     2. The headers of the chain, and the anchors that they have, both as unfinished files.
@@ -82,7 +85,7 @@ def export_register(
     the stored records are not those that were sealed, HeadersFileError if the published headers are damaged, and what
     the node raises. Headers and anchors are then as they were.
     """
-    register = get_register()
+    register = register or get_register()
     workshop = Workshop(directory)
     with workshop.open(keep=HEADERS_NAME):
         _write_head(directory, register, workshop)
