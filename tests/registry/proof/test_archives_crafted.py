@@ -26,15 +26,32 @@ class Pieces:
     """The pieces of an archive, which the tests put together as Carol would."""
 
     @staticmethod
-    def local(name: bytes = b"a.ots", content: bytes = b"first", *, flags=0, method=0, extra=b"", **said: Any) -> bytes:
+    def local(
+        name: bytes = b"a.ots",
+        content: bytes = b"first",
+        *,
+        flags: int = 0,
+        method: int = 0,
+        extra: bytes = b"",
+        **said: Any,
+    ) -> bytes:
         crc, packed, size = (said.get(key, value) for key, value in describe(content).items())
         header = struct.pack("<4s5H3L2H", b"PK\3\4", 20, flags, method, 0, 33, crc, packed, size, len(name), len(extra))
         return header + name + extra + content
 
     @staticmethod
-    def central(name=b"a.ots", content: bytes = b"first", *, offset=0, flags=0, method=0, **said: Any) -> bytes:
+    def central(
+        name: bytes = b"a.ots",
+        content: bytes = b"first",
+        *,
+        offset: int = 0,
+        flags: int = 0,
+        method: int = 0,
+        **said: Any,
+    ) -> bytes:
         crc, packed, size = (said.get(key, value) for key, value in describe(content).items())
-        extra, comment = said.get("extra", b""), said.get("comment", b"")
+        extra: bytes = said.get("extra", b"")
+        comment: bytes = said.get("comment", b"")
         header = struct.pack(
             "<4s6H3L5H2L", b"PK\1\2", 20, 20, flags, method, 0, 33, crc, packed, size, len(name), len(extra),
             len(comment), said.get("disk", 0), 0, 0, offset,
@@ -56,7 +73,7 @@ class Pieces:
         return struct.pack("<4sLQL", b"PK\6\7", disk, offset, disks)
 
 
-def describe(content: bytes) -> dict[str, int]:
+def describe(content: bytes) -> dict[str, Any]:
     return {"crc": zlib.crc32(content), "packed": len(content), "size": len(content)}
 
 
@@ -147,7 +164,7 @@ def test_comments_are_refused(tmp_path: Path, of: str):
         read(data, tmp_path)
 
 
-def make_long_end(short: dict[str, int], *, gap: bytes = b"", after: bytes = b"", **said: Any) -> bytes:
+def make_long_end(short: dict[str, Any], *, gap: bytes = b"", after: bytes = b"", **said: Any) -> bytes:
     """Return an archive with a ZIP64 record; `short` are the fields of the old one, `gap` and `after` stand beside."""
     locals_, directory = Pieces.local(), Pieces.central()
     offset, size = len(locals_), len(directory)
@@ -160,7 +177,7 @@ def make_long_end(short: dict[str, int], *, gap: bytes = b"", after: bytes = b""
 @pytest.mark.parametrize(
     "short", [{"count": 65_535}, {"size": 0xFFFFFFFF}, {"count": 65_535, "size": 0xFFFFFFFF, "offset": 0xFFFFFFFF}]
 )
-def test_a_long_record_that_agrees_is_read(tmp_path: Path, short: dict[str, int]):
+def test_a_long_record_that_agrees_is_read(tmp_path: Path, short: dict[str, Any]):
     data = make_long_end(short)
 
     assert read(data, tmp_path) == list_members_as_zipfile_does(data) == ONE
@@ -243,7 +260,7 @@ def test_a_folder_with_content_is_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize("local", [{"crc": 1}, {"packed": 4}, {"size": 6}, {"flags": 1 << 11}, {"flags": 8}])
-def test_a_header_that_says_something_else_than_the_directory_is_refused(tmp_path: Path, local: dict[str, int]):
+def test_a_header_that_says_something_else_than_the_directory_is_refused(tmp_path: Path, local: dict[str, Any]):
     data = join(Pieces.local(**local), Pieces.central(), 1)
 
     assert list_members_as_zipfile_does(data) == ONE
@@ -307,7 +324,7 @@ def test_a_header_may_have_its_sizes_in_the_field_for_long_ones(tmp_path: Path):
 @pytest.mark.parametrize("signature", [b"", b"PK\7\x08"])
 @pytest.mark.parametrize("form", ["<3L", "<L2Q"])
 @pytest.mark.parametrize("said", [{}, {"crc": 0, "packed": 0, "size": 0}])
-def test_sizes_that_follow_the_content_are_compared(tmp_path: Path, signature: bytes, form: str, said: dict[str, int]):
+def test_sizes_that_follow_the_content_are_compared(tmp_path: Path, signature: bytes, form: str, said: dict[str, Any]):
     descriptor = signature + struct.pack(form, *describe(b"first").values())
     local = Pieces.local(flags=8, **said)
     data = join(local + descriptor, Pieces.central(flags=8), 1)
