@@ -20,8 +20,8 @@ class Workshop:
         self._unfinished = folder / ".unfinished"
 
     @contextmanager
-    def open(self) -> Iterator[None]:
-        """Keep other processes out, and remove what one that was killed left behind.
+    def open(self, *, keep: str = "") -> Iterator[None]:
+        """Keep other processes out, and remove what one that was killed left behind, but for the file named `keep`.
 
         Raises ExportBusyError if another process is at work.
         """
@@ -33,21 +33,33 @@ class Workshop:
             except BlockingIOError as error:
                 raise ExportBusyError from error
             for left in self._unfinished.iterdir():
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+                if left.name != keep:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
             yield
         finally:
             os.close(descriptor)
 
     def write(self, path: Path, chunks: Iterable[bytes]) -> None:
         """Write a file; it gets its name, in the place of an earlier one, once all of it is on the disk."""
-        unfinished = self._unfinished / path.name
-        with unfinished.open("wb") as stream:
+        self.draft(path.name, chunks)
+        self.put(path.name, path)
+
+    def draft(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write an unfinished file; once this returns, all of it is on the disk."""
+        with self.get_path(name).open("wb") as stream:
             for chunk in chunks:
                 stream.write(chunk)
             stream.flush()
             os.fsync(stream.fileno())
-        unfinished.replace(path)
+
+    def put(self, name: str, path: Path) -> None:
+        """Give an unfinished file its name, in the place of an earlier one."""
+        self.get_path(name).replace(path)
         sync_folder(path.parent)
+
+    def get_path(self, name: str) -> Path:
+        """Return where an unfinished file is."""
+        return self._unfinished / name
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from registry.api.registers import REGISTER_PARAMETER, find_asked_register
 from registry.api.serializers import AnchorOutput, BatchOutput, describe_anchor
 from registry.models import Batch
 from registry.selectors.bundles import ProofForm, get_batch_archive, get_sealed_batch
@@ -55,9 +56,19 @@ class BatchListView(generics.ListAPIView[Batch]):
     serializer_class = SealedBatchOutput
     pagination_class = BatchPagination
 
-    def get(self, request: Request) -> Response:  # noqa: ARG002  Django passes it
-        """List sealed batches, newest first, with their anchors."""
-        page = self.paginate_queryset(list_batches())
+    @extend_schema(
+        parameters=[REGISTER_PARAMETER],
+        responses={
+            200: SealedBatchOutput(many=True),
+            404: describe_problem("There is no register with this first outpoint."),
+        },
+    )
+    def get(self, request: Request) -> Response:
+        """List sealed batches, newest first, with their anchors.
+
+        Without `register` they are the active register's. A register that was succeeded keeps its own.
+        """
+        page = self.paginate_queryset(list_batches(find_asked_register(request)))
         return self.get_paginated_response(SealedBatchOutput(page or [], many=True).data)
 
 
@@ -68,11 +79,13 @@ class BatchDetailView(APIView):
 
     @extend_schema(
         operation_id="batches_retrieve",
+        parameters=[REGISTER_PARAMETER],
         responses={200: SealedBatchOutput, 404: describe_problem("There is no such sealed batch, or no register.")},
     )
-    def get(self, request: Request, seq: int) -> Response:  # noqa: ARG002
-        """Return a sealed batch with its anchor, by its number."""
-        return Response(SealedBatchOutput(get_sealed_batch(seq)).data)
+    def get(self, request: Request, seq: int) -> Response:
+        """Return a sealed batch of the active register, or of the one that is named, with its anchor, by its number."""
+        batch = get_sealed_batch(seq, register=find_asked_register(request))
+        return Response(SealedBatchOutput(batch).data)
 
 
 class BatchProofsView(APIView):
@@ -88,7 +101,8 @@ class BatchProofsView(APIView):
                 OpenApiTypes.STR,
                 enum=[form.value for form in ProofForm],
                 description="`ots` (the default), `json` or `both`.",
-            )
+            ),
+            REGISTER_PARAMETER,
         ],
         responses={
             (200, ARCHIVE_MEDIA_TYPE): OpenApiTypes.BINARY,
@@ -99,11 +113,12 @@ class BatchProofsView(APIView):
     def get(self, request: Request, seq: int) -> StreamingHttpResponse:
         """Download every proof of a batch as one ZIP archive, `<record id>.ots` and `.proof.json`.
 
-        `cadastre audit` verifies it.
+        `cadastre audit` verifies it. Without `register` the batch is the active register's.
         """
         query = FormQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        archive = get_batch_archive(seq=seq, form=ProofForm(query.validated_data["format"]))
+        form = ProofForm(query.validated_data["format"])
+        archive = get_batch_archive(seq=seq, form=form, register=find_asked_register(request))
         response = StreamingHttpResponse(archive, content_type=ARCHIVE_MEDIA_TYPE)
         response["Content-Disposition"] = f'attachment; filename="batch-{seq}-proofs.zip"'
         return response

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from registry.api.registers import REGISTER_PARAMETER, find_asked_register
 from registry.api.serializers import (
     ClaimInput,
     ClaimOutput,
@@ -25,7 +26,6 @@ from registry.errors import ClaimNotFoundError, RecordNotReadyError, WorkNotFoun
 from registry.models import Claim, Record, RightsHolder, Work
 from registry.selectors.proofs import get_proof_document, get_timestamp, iterate_anchors_file
 from registry.selectors.records import get_record, list_records
-from registry.selectors.registers import get_register_at
 from registry.selectors.terms import Terms, get_terms
 from registry.services.claims import create_holder, submit_claim
 from storage.models import Link
@@ -57,12 +57,6 @@ class DigestQuery(serializers.Serializer[dict[str, str]]):
     """The filter of a list of records."""
 
     sha256 = serializers.RegexField("^[0-9a-f]{64}$", required=False)
-
-
-class RegisterQuery(serializers.Serializer[dict[str, str]]):
-    """Which register is asked for: by its first outpoint, the txid in display order."""
-
-    register = serializers.RegexField("^[0-9a-f]{64}:(0|[1-9][0-9]{0,9})$", required=False)
 
 
 class LinkDetailView(APIView):
@@ -176,9 +170,7 @@ class AnchorsFileView(APIView):
 
     @extend_schema(
         operation_id="anchors_file",
-        parameters=[
-            OpenApiParameter("register", OpenApiTypes.STR, description="A register's first outpoint, `TXID:VOUT`.")
-        ],
+        parameters=[REGISTER_PARAMETER],
         responses={
             (200, ANCHORS_MEDIA_TYPE): OpenApiTypes.BINARY,
             404: describe_problem("The register has not been founded, or there is none with this first outpoint."),
@@ -189,10 +181,7 @@ class AnchorsFileView(APIView):
 
         Without `register` it is the active register's file. A register that was succeeded keeps its own.
         """
-        query = RegisterQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        txid, _, vout = query.validated_data.get("register", "").partition(":")
-        lines: Iterator[bytes] = iterate_anchors_file(get_register_at(txid=txid, vout=int(vout)) if txid else None)
+        lines: Iterator[bytes] = iterate_anchors_file(find_asked_register(request))
         first = next(lines)
         response = StreamingHttpResponse(_chain(first, lines), content_type=ANCHORS_MEDIA_TYPE)
         response["Content-Disposition"] = 'attachment; filename="anchors.ndjson"'

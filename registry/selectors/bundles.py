@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from registry.archives import iterate_archive
 from registry.errors import BatchNotFoundError, ProofNotReadyError
-from registry.models import Batch
+from registry.models import Batch, Register
 from registry.proof.documents import AnchoredBatch, OpenedDetails, ProofDocument, write_proof_document
 from registry.proof.merkle import merkle_levels, path_from_levels
 from registry.proof.packed import PIECE_RECORDS, hash_packed, unpack_record
@@ -25,24 +25,24 @@ class ProofForm(StrEnum):
     BOTH = "both"
 
 
-def get_sealed_batch(seq: int) -> Batch:
-    """Return a sealed batch of this network's register, with its anchor.
+def get_sealed_batch(seq: int, *, register: Register | None = None) -> Batch:
+    """Return a sealed batch of a register, with its anchor; without a register, of the active one.
 
     Raises RegisterMissingError or BatchNotFoundError if there is none.
     """
-    batch = list_batches().filter(register=get_register(), seq=seq).first()
+    batch = list_batches(register or get_register()).filter(seq=seq).first()
     if batch is None:
         raise BatchNotFoundError
     return batch
 
 
-def get_batch_archive(*, seq: int, form: ProofForm) -> Iterator[bytes]:
+def get_batch_archive(*, seq: int, form: ProofForm, register: Register | None = None) -> Iterator[bytes]:
     """Return the bytes of a ZIP archive with the proofs of every record of a batch, named by the record's id.
 
-    Raises RegisterMissingError or BatchNotFoundError if there is no such batch, ProofNotReadyError if its anchor is not
-    in a block: all before the first byte.
+    Without a register, the batch is the active one's. Raises RegisterMissingError or BatchNotFoundError if there is no
+    such batch, ProofNotReadyError if its anchor is not in a block: all before the first byte.
     """
-    batch = get_sealed_batch(seq)
+    batch = get_sealed_batch(seq, register=register)
     anchor = getattr(batch, "anchor", None)
     if anchor is None:
         raise ProofNotReadyError

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from registry.errors import RecordNotFoundError
-from registry.models import Anchor, Batch, Record
+from registry.models import Anchor, Batch, Record, Register
 from registry.selectors.registers import find_register
 
 REGISTERED = "REGISTERED"
@@ -92,9 +92,9 @@ def get_state(record: Record) -> str:
     return SEALED if anchor is None else str(anchor.state)
 
 
-def list_batches() -> QuerySet[Batch]:
-    """Return the active register's sealed batches, newest first, with their anchors."""
-    sealed = Batch.objects.filter(register=find_register(), state=Batch.State.SEALED)
+def list_batches(register: Register | None = None) -> QuerySet[Batch]:
+    """Return a register's sealed batches, newest first, with their anchors; without one, the active register's."""
+    sealed = Batch.objects.filter(register=register or find_register(), state=Batch.State.SEALED)
     return sealed.select_related("anchor__current", "register").order_by("-seq")
 
 

@@ -1,5 +1,6 @@
 """Which register is in use, and which ones came before it. One database may hold registers of several networks."""
 
+import re
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -8,6 +9,9 @@ from django.db.models import QuerySet
 from chain.consumers import name_consumer
 from registry.errors import RegisterMissingError
 from registry.models import Record, Register
+
+OUTPOINT = re.compile("[0-9a-f]{64}:(0|[1-9][0-9]{0,9})")
+"""A first outpoint as it is written everywhere: the txid in display order, and the number of the output."""
 
 
 def get_consumer() -> str:
@@ -37,6 +41,19 @@ def get_register_at(*, txid: str, vout: int) -> Register:
     if found is None:
         raise RegisterMissingError("There is no register with this first outpoint.")
     return found
+
+
+def choose_register(outpoint: str = "") -> Register:
+    """Return the register with a first outpoint of the form `TXID:VOUT`, or the active one if none is named.
+
+    Raises RegisterMissingError if there is none, or the text is of another form.
+    """
+    if not outpoint:
+        return get_register()
+    if not OUTPOINT.fullmatch(outpoint):
+        raise RegisterMissingError(f"{outpoint[:100]!r} is not a first outpoint, TXID:VOUT.")
+    txid, _, vout = outpoint.partition(":")
+    return get_register_at(txid=txid, vout=int(vout))
 
 
 def list_registers() -> QuerySet[Register]:

@@ -2,20 +2,25 @@
 
 docs/reference/format-export.md has the layout. Only FINAL anchors are exported. Leaves of a sealed batch never change,
 so the file of a batch is written once; headers and anchors file are brought up to date each time, for a reorganisation
-may have changed them. Each file appears whole or not at all, and the anchors file last: it never names a batch whose
-leaves, or a block whose header, a reader could miss.
+may have changed them. Each file appears whole or not at all. The anchors file never names a batch whose leaves, or a
+block whose header, a reader could miss: new anchors are put in place after the headers, and anchors that the new
+headers contradict are taken away before them. So at no moment the audit would call what is published invalid.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from chain.node import NodeClient
-from registry.errors import ExportConflictError, ExportDirectoryError, ExportMismatchError
+from registry.errors import ExportConflictError, ExportDirectoryError, ExportMismatchError, HeadersFileError
 from registry.files import Workshop, sync_folder
 from registry.models import Anchor, Batch, Register
-from registry.proof.anchors import write_anchor_line, write_registry_line
+from registry.proof.anchors import read_anchored_batches, read_registry, write_anchor_line, write_registry_line
 from registry.proof.documents import AnchoredBatch
+from registry.proof.errors import ProofError
 from registry.proof.exports import (
     ANCHORS_NAME,
     BATCHES_NAME,
@@ -35,6 +40,9 @@ from registry.selectors.proofs import get_anchored_batch, get_registry
 from registry.selectors.registers import get_register
 from registry.services.export_readme import README_NAME, write_readme
 from registry.services.headers import export_headers
+
+NEW_ANCHORS_NAME = "anchors.new"
+"""The anchors file among the unfinished files, while a part of the old one may still take the old one's place."""
 
 ProgressNote = Callable[[int, int], None]
 """Called with how many are done, and how many there are: records of new batches, or headers."""
@@ -58,32 +66,40 @@ def export_register(
     *,
     directory: Path,
     node: NodeClient,
+    register: Register | None = None,
     note_progress: ProgressNote = _ignore_progress,
     note_headers: ProgressNote = _ignore_progress,
 ) -> Exported:
-    """Bring a folder up to date with the register, or make it; it can be killed and run again at any time.
+    """Bring a folder up to date with a register, or make it; it can be killed and run again at any time.
+
+    Without a register it is the active one. One that was succeeded changes only by reorganisations.
 
     1. The leaves of batches that the folder lacks; each is checked against the batch's root before it gets its name.
-    2. The headers of the chain.
-    3. The anchors file.
-    4. Leaves that no anchor of the file names any more, after a reorganisation, are removed.
+    2. The headers of the chain, and the anchors that they have, both as unfinished files.
+    3. If the new headers contradict published anchors, these and all after them are taken from the anchors file.
+    4. The headers are put in place, and then the anchors.
+    5. Leaves that no anchor of the file names any more, after a reorganisation, are removed.
 
     Raises RegisterMissingError if there is no register, ExportDirectoryError if the folder is another's,
     ExportBusyError if another process writes it, ExportConflictError during a reorganisation, ExportMismatchError if
-    the stored records are not those that were sealed, and what the node raises.
+    the stored records are not those that were sealed, HeadersFileError if the published headers are damaged, and what
+    the node raises. Headers and anchors are then as they were.
     """
-    register = get_register()
+    register = register or get_register()
     workshop = Workshop(directory)
-    with workshop.open():
+    with workshop.open(keep=HEADERS_NAME):
         _write_head(directory, register, workshop)
         last_seq = _find_last_final(register)
         new_batches = _write_batches(directory, register, last_seq, workshop, note_progress)
-        headers = export_headers(node=node, path=directory / HEADERS_NAME, note_progress=note_headers)
-        anchored = _list_anchored(register, last_seq, directory / HEADERS_NAME)
-        sizes: list[int] = []
-        workshop.write(directory / ANCHORS_NAME, _write_lines(register, anchored, sizes))
+        headers_count = _draft_headers(directory / HEADERS_NAME, node, workshop, note_headers)
+        headers, sizes = workshop.get_path(HEADERS_NAME), list[int]()
+        lines = _write_lines(register, _list_anchored(register, last_seq, headers), sizes)
+        workshop.draft(NEW_ANCHORS_NAME, lines)
+        _cut_anchors(directory / ANCHORS_NAME, headers, workshop)
+        workshop.put(HEADERS_NAME, directory / HEADERS_NAME)
+        workshop.put(NEW_ANCHORS_NAME, directory / ANCHORS_NAME)
         _remove_leaves_from(directory / BATCHES_NAME, len(sizes))
-    return Exported(batches=len(sizes), new_batches=new_batches, records=sum(sizes), headers=headers)
+    return Exported(batches=len(sizes), new_batches=new_batches, records=sum(sizes), headers=headers_count)
 
 
 def _write_head(directory: Path, register: Register, workshop: Workshop) -> None:
@@ -153,21 +169,71 @@ def _pack_checked(batch: Batch, done: int, total: int, note_progress: ProgressNo
         raise ExportMismatchError(f"the stored records of {batch} do not lead to its root")
 
 
+def _draft_headers(path: Path, node: NodeClient, workshop: Workshop, note_progress: ProgressNote) -> int:
+    """Bring a copy of the headers up to date, or what an interrupted export has of one; return how many there are."""
+    draft = workshop.get_path(path.name)
+    if not draft.exists() and path.exists():
+        copy = workshop.get_path("headers.copy")
+        shutil.copyfile(path, copy)
+        copy.replace(draft)
+    try:
+        return export_headers(node=node, path=draft, note_progress=note_progress)
+    except HeadersFileError as error:
+        # The next export begins with the published file again; if that is the damaged one, it is the one to move away.
+        draft.unlink(missing_ok=True)
+        raise HeadersFileError(str(error).replace(str(draft), str(path))) from error
+
+
 def _list_anchored(register: Register, last_seq: int, headers: Path) -> Iterator[AnchoredBatch]:
     """Yield the final anchors whose leaves are written and whose blocks are deep enough in the headers file.
 
     Raises ExportConflictError if that has another header in the place of an anchor's.
     """
-    deep_enough = headers.stat().st_size // HEADER_BYTES - CONFIRMATIONS_MIN
+    deep_enough = _find_deep_enough(headers)
     with headers.open("rb") as stream:
         for anchor in _list_final(register):
             anchored = get_anchored_batch(anchor.batch, anchor)
             if anchor.batch.seq > last_seq or anchored.block.height > deep_enough:
                 return
-            stream.seek(anchored.block.height * HEADER_BYTES)
-            if stream.read(HEADER_BYTES) != anchored.block.header:
+            if not _has_block(stream, anchored):
                 raise ExportConflictError
             yield anchored
+
+
+def _find_deep_enough(headers: Path) -> int:
+    """Return the height of the last block that has enough confirmations in a headers file."""
+    return headers.stat().st_size // HEADER_BYTES - CONFIRMATIONS_MIN
+
+
+def _has_block(headers: BinaryIO, anchored: AnchoredBatch) -> bool:
+    """Say whether a headers file has the header of an anchor's block in its place."""
+    headers.seek(anchored.block.height * HEADER_BYTES)
+    return headers.read(HEADER_BYTES) == anchored.block.header
+
+
+def _cut_anchors(path: Path, headers: Path, workshop: Workshop) -> None:
+    """Take from the published anchors the first that the new headers do not have deep enough, and all after it.
+
+    What is left is valid with the old headers and with the new ones: if both have the header of a block, they have the
+    same headers before it.
+    """
+    if not path.exists():
+        return
+    deep_enough, kept, is_cut = _find_deep_enough(headers), 0, False
+    with path.open("rb") as stream, headers.open("rb") as headers_stream:
+        try:
+            read_registry(stream)
+            for anchored in read_anchored_batches(stream):
+                is_cut = anchored.block.height > deep_enough or not _has_block(headers_stream, anchored)
+                if is_cut:
+                    break
+                kept += 1
+        except ProofError:
+            # The file was damaged; the new one will replace it.
+            return
+        if is_cut:
+            stream.seek(0)
+            workshop.write(path, islice(stream, kept + 1))
 
 
 def _write_lines(register: Register, anchored_batches: Iterator[AnchoredBatch], sizes: list[int]) -> Iterator[bytes]:

@@ -68,6 +68,9 @@ def register_digests(*, user: User, key: str, digests: Digests, now: datetime) -
     leaves = make_bare_leaves(digests=digests.joined, salts=salts, details=details)
     try:
         with transaction.atomic(durable=True):
+            found = _find_under_lock(user=user, key=key)
+            if found is not None:
+                return found
             _check_limit(user=user, count=digests.count, now=now)
             submission = Submission.objects.create(
                 user=user,
@@ -86,12 +89,24 @@ def register_digests(*, user: User, key: str, digests: Digests, now: datetime) -
     return submission
 
 
+def _find_under_lock(*, user: User, key: str) -> Submission | None:
+    """If there is a limit, lock the user's row, so that requests side by side are counted one after the other.
+
+    Return the submission of whoever had the lock before, if it was a slow first request with this key: its records
+    must not be counted as others.
+    """
+    if not settings.CADASTRE_BULK_RECORDS_PER_DAY:
+        # Then the unique key says so.
+        return None
+    User.objects.select_for_update(no_key=True).get(id=user.id)
+    return find_submission(user_id=user.id, key=key)
+
+
 def _check_limit(*, user: User, count: int, now: datetime) -> None:
-    """Lock the user's row, so that requests side by side are counted one after the other, and count."""
+    """Count what the user, whose row is locked, registered in a day."""
     limit = settings.CADASTRE_BULK_RECORDS_PER_DAY
     if not limit:
         return
-    User.objects.select_for_update(no_key=True).get(id=user.id)
     recent = Submission.objects.filter(user=user, registered_at__gt=now - DAY)
     found = recent.aggregate(total=Sum("count"), oldest_at=Min("registered_at"))
     used = int(found["total"] or 0)

@@ -37,6 +37,20 @@ send_anchors(node=node, now=now)
 node.generate_to_address(6, get_anchor_keys().payee.address(REGTEST))
 follow_chain(node=node, now=now)
 """
+REORGANISE = """
+import django
+django.setup()
+from django.utils import timezone
+from chain.networks import REGTEST
+from chain.node import get_node
+from registry.models import Anchor
+from registry.services.anchor_keys import get_anchor_keys
+from registry.services.following import follow_chain
+node, now = get_node(), timezone.now()
+node.invalidate_block(Anchor.objects.order_by("batch__seq").last().block_hash)
+node.generate_to_address(8, get_anchor_keys().payee.address(REGTEST))
+follow_chain(node=node, now=now)
+"""
 
 
 @pytest.fixture
@@ -74,10 +88,11 @@ def export(system: System, folder: Path, *, kill_at: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.own_engine
-def test_a_killed_export_never_shows_half_of_anything(system: System, tmp_path: Path):
+@pytest.mark.parametrize("change", [SEED, REORGANISE], ids=["a new batch", "a reorganisation"])
+def test_a_killed_export_never_shows_half_of_anything(system: System, tmp_path: Path, change: str):
     first, folder = tmp_path / "first", tmp_path / "export"
     assert export(system, first, kill_at=0) == 0
-    seed(system)
+    system.processes.run("change", ["-c", change])
     kills = 0
     while True:
         shutil.rmtree(folder, ignore_errors=True)

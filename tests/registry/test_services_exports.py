@@ -17,8 +17,10 @@ from registry.errors import (
     ExportConflictError,
     ExportDirectoryError,
     ExportMismatchError,
+    HeadersFileError,
     RegisterMissingError,
 )
+from registry.files import Workshop
 from registry.models import Anchor, Batch
 from registry.proof.__main__ import main as run_verifier
 from registry.services import anchors, exports
@@ -160,8 +162,12 @@ def test_after_a_reorganisation_the_export_follows(
     devnode.kill()  # The mempool forgets the anchor, so that the competing block does not have it.
     devnode.start()
     founded.wallet.mine(7)
+    published = {name: (tmp_path / name).read_bytes() for name in ("anchors.ndjson", "headers.bin")}
     with pytest.raises(ExportConflictError):
         export(founded, tmp_path)
+    # The database still has the old chain: what is published stays as it was, and valid.
+    assert {name: (tmp_path / name).read_bytes() for name in published} == published
+    assert run_verifier(["audit", str(tmp_path)]) == 0
     founded.mine(1)
 
     assert export(founded, tmp_path).batches == 1
@@ -170,6 +176,68 @@ def test_after_a_reorganisation_the_export_follows(
     founded.mine(6)
     assert export(founded, tmp_path).batches == 2
     assert run_verifier(["audit", str(tmp_path), "--network", "regtest"]) == 0
+
+
+def test_what_is_published_is_never_invalid_while_an_export_follows_a_reorganisation(
+    devnode: DevnodeProcess, found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Passes if the audit accepts the folder after every step at which a file gets its name, or finds it undecided."""
+    founded = found(devnode)
+    anchor(founded)
+    second = anchor(founded)
+    export(founded, tmp_path)
+    founded.node.invalidate_block(Anchor.objects.get(batch=second).block_hash)
+    founded.mine(8)  # The second anchor is mined again, in another block.
+    assert Anchor.objects.get(batch=second).state == Anchor.State.FINAL
+    seen: list[tuple[str, int]] = []
+
+    class Watched(Workshop):
+        def put(self, name: str, path: Path) -> None:
+            super().put(name, path)
+            seen.append((name, run_verifier(["audit", str(tmp_path)])))
+
+    monkeypatch.setattr(exports, "Workshop", Watched)
+    assert export(founded, tmp_path).batches == 2
+
+    # The anchors that both chains have, the new headers, and the new anchors.
+    assert seen == [("README.txt", 0), ("anchors.ndjson", 2), ("headers.bin", 2), ("anchors.new", 0)]
+
+
+def test_a_damaged_anchors_file_is_written_again(exported: Path, founded: FoundedRegister):
+    path = exported / "anchors.ndjson"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+
+    export(founded, exported)
+
+    assert path.read_bytes() == whole
+
+
+def test_damaged_headers_are_named_and_left_to_the_operator(exported: Path, founded: FoundedRegister):
+    path = exported / "headers.bin"
+    path.write_bytes(path.read_bytes() + b"more")
+
+    with pytest.raises(HeadersFileError, match=f"^{path} has"):
+        export(founded, exported)
+
+    path.unlink()
+    assert export(founded, exported).batches == 2
+    assert run_verifier(["audit", str(exported)]) == 0
+
+
+def test_headers_that_an_interrupted_export_had_already_are_not_asked_for_again(
+    founded: FoundedRegister, tmp_path: Path
+):
+    anchor(founded)
+    export(founded, tmp_path)
+    headers = (tmp_path / "headers.bin").rename(tmp_path / ".unfinished" / "headers.bin")
+    told: list[tuple[int, int]] = []
+
+    export_register(directory=tmp_path, node=founded.node, note_headers=lambda done, total: told.append((done, total)))
+
+    assert len(told) == 1
+    assert not headers.exists()
+    assert run_verifier(["audit", str(tmp_path)]) == 0
 
 
 def test_the_folder_of_another_register_is_refused(exported: Path, founded: FoundedRegister):

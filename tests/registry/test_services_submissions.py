@@ -120,7 +120,9 @@ def test_what_a_crash_left_unanswered_is_answered_at_once():
     assert Record.objects.count() == 2
 
 
-def test_of_two_workers_with_one_key_the_second_finds_the_firsts():
+@pytest.mark.parametrize("limit", [0, 2])
+def test_of_two_workers_with_one_key_the_second_finds_the_firsts(settings: Settings, limit: int):
+    settings.CADASTRE_BULK_RECORDS_PER_DAY = limit
     bob, digests = make_user(), make_digests(2)
     first = register_digests(user=bob, key="k", digests=digests, now=NOW)
 

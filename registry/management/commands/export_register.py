@@ -12,6 +12,7 @@ from tqdm import tqdm
 from chain.errors import ChainError
 from chain.node import get_node
 from registry.errors import RegistryError
+from registry.selectors.registers import choose_register
 from registry.services.exports import export_register
 
 
@@ -21,8 +22,14 @@ class Command(BaseCommand):
     help = "Write the register to a folder that anybody can audit; run it again to bring the folder up to date."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the folder."""
+        """Take the folder and, for another register than the active one, its first outpoint."""
         parser.add_argument("directory", type=Path, help="The folder; it is made if it is missing.")
+        parser.add_argument(
+            "--register",
+            metavar="TXID:VOUT",
+            default="",
+            help="The first outpoint of the register, for one that was succeeded; without it, the active one.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Export, and say what there is now."""
@@ -32,6 +39,7 @@ class Command(BaseCommand):
                 exported = export_register(
                     directory=options["directory"],
                     node=get_node(),
+                    register=choose_register(options["register"]),
                     note_progress=partial(_show, records),
                     note_headers=partial(_show, headers),
                 )

@@ -14,12 +14,11 @@ from registry.proof.errors import MalformedArchiveError, ProofError, ProofTooLar
 MEMBERS = [("a.ots", b"first"), ("folder/b.ots", b""), ("c.ots", b"third " * 50)]
 
 
-def make_archive(members=MEMBERS, method: int = zipfile.ZIP_STORED, comment: bytes = b"") -> bytes:
+def make_archive(members=MEMBERS, method: int = zipfile.ZIP_STORED) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as archive:
         for name, content in members:
             archive.writestr(name, content)
-        archive.comment = comment
     return stream.getvalue()
 
 
@@ -30,9 +29,8 @@ def read(data: bytes, folder: Path, *, bytes_max: int = 1000) -> list[tuple[str,
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-@pytest.mark.parametrize("comment", [b"", b"made by Bob"])
-def test_reads_what_the_standard_library_writes(tmp_path: Path, method: int, comment: bytes):
-    assert read(make_archive(method=method, comment=comment), tmp_path) == MEMBERS
+def test_reads_what_the_standard_library_writes(tmp_path: Path, method: int):
+    assert read(make_archive(method=method), tmp_path) == MEMBERS
 
 
 def test_reads_what_was_written_to_a_stream_without_seeking(tmp_path: Path):
@@ -72,7 +70,7 @@ def make_long_archive(fields: bytes, *, tag: int = 1) -> bytes:
     """Move the sizes and the offset of the only member to an extra field, as for an archive of over 4 GiB."""
     data = make_archive([("a.ots", b"first")])
     start = data.index(b"PK\1\2")
-    extra = struct.pack("<2H", 0x7075, 1) + b"?" + struct.pack("<2H", tag, len(fields)) + fields
+    extra = struct.pack("<2H", 0x5455, 1) + b"?" + struct.pack("<2H", tag, len(fields)) + fields
     entry = data[start : start + 20] + b"\xff" * 8 + data[start + 28 : start + 30] + struct.pack("<H", len(extra))
     entry += data[start + 32 : start + 42] + b"\xff" * 4 + b"a.ots" + extra
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), start, 0)
@@ -90,6 +88,8 @@ def test_reads_sizes_and_offsets_from_the_field_for_long_ones(tmp_path: Path):
         make_long_archive(struct.pack("<3Q", 5, 5, 1)),
         make_long_archive(struct.pack("<3Q", 5, 4, 0)),
         make_long_archive(struct.pack("<3Q", 5, 5, 1 << 40)),
+        make_long_archive(struct.pack("<2Q", 5, 5)),
+        make_long_archive(struct.pack("<2QL", 5, 5, 0)),
         b"",
         b"PK",
         make_archive() + b"more",
