@@ -92,6 +92,12 @@ class ReorganisationTooDeepError(ChainError):
     needs_operator = True
 
 
+class FollowedChainBrokenError(ChainError):
+    """The followed blocks in the database are not one linked chain: rows are missing, or were changed."""
+
+    needs_operator = True
+
+
 class ReorganisationMissingError(ChainError):
     """The Bitcoin node shows no reorganisation that would have to be allowed."""
 

@@ -4,10 +4,12 @@ A node may be catching up, may have been swapped for another, or may answer diff
 one that shows the blocks which take the place of the followed ones, each linked to the one before, is believed.
 """
 
+import itertools
 from dataclasses import dataclass
 
 from chain.blocks import fetch_block
 from chain.errors import (
+    FollowedChainBrokenError,
     NodeBehindError,
     NodeInconsistentError,
     NodeRejectedError,
@@ -56,10 +58,10 @@ def find_fork(*, node: NodeClient, tip: FollowedBlock) -> Fork:
     """Find where the node's chain leaves the one that was followed up to a cursor.
 
     Asks for about twice as many hashes as the depth has binary digits, not for each block.
-    Raises StaleEventError if another worker undoes blocks meanwhile, NodeUnavailableError if the node does not answer.
+    Raises StaleEventError if another worker undoes blocks meanwhile, FollowedChainBrokenError if the followed blocks
+    are not one chain, NodeUnavailableError if the node does not answer.
     """
-    rows = FollowedBlock.objects.filter(consumer=tip.consumer)
-    oldest_height = rows.order_by("height").values_list("height", flat=True)[0]
+    oldest_height = _check_followed(tip)
     step, high, last = 1, tip.height + 1, None
     # Downwards in growing steps until a followed block is on the node's chain ...
     while last is None and high > oldest_height:
@@ -98,6 +100,24 @@ def describe_fork(fork: Fork) -> str:
         f"{tip}; the node's chain leaves it after block {fork.last.hash} at height {fork.last.height}, "
         f"{fork.depth} {'block' if fork.depth == 1 else 'blocks'} deep"
     )
+
+
+def _check_followed(tip: FollowedBlock) -> int:
+    """Check that the followed blocks are one linked chain, and return the height of the lowest.
+
+    A missing row would look like another worker's progress for ever. One statement reads them all, so that what other
+    workers do meanwhile is seen whole or not at all.
+    """
+    rows = FollowedBlock.objects.filter(consumer=tip.consumer).order_by("height")
+    followed = list(rows.values_list("height", "hash", "previous_hash"))
+    if not followed:
+        raise StaleEventError(f"{tip.consumer} has no followed block any more")
+    for (height, block_hash, _), (next_height, _, previous_hash) in itertools.pairwise(followed):
+        if (next_height, previous_hash) != (height + 1, block_hash):
+            raise FollowedChainBrokenError(
+                f"what {tip.consumer} has followed is broken between the heights {height} and {next_height}"
+            )
+    return followed[0][0]
 
 
 def _find_shared(node: NodeClient, tip: FollowedBlock, height: int) -> FollowedBlock | None:

@@ -172,7 +172,7 @@ def test_what_another_batch_continues_keeps_the_server_from_being_well_no_more(
     node = NodeClient("http://cadastre:cadastre@127.0.0.1:1", transport=FoundingTransport())
     successor = succeed_register(old_outpoint=OLD, txid=NEW_TXID, vout=1, node=node, now=NOW)
     later = NOW + timedelta(days=30)
-    FollowerState.objects.create(consumer=get_consumer(), followed_at=later)
+    FollowerState.objects.update_or_create(consumer=get_consumer(), defaults={"followed_at": later})
 
     facts = get_health(now=later)
 

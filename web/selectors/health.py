@@ -122,7 +122,8 @@ def _view_follower(
     name: str, consumer: str, state: FollowerState | None, *, started_at: datetime | None, now: datetime
 ) -> FollowerFacts:
     tip = find_tip(consumer)
-    followed_at = started_at if state is None else state.followed_at or state.failing_since
+    # A state without either is one that was locked and not written yet.
+    followed_at = ((state.followed_at or state.failing_since) if state else None) or started_at
     return FollowerFacts(
         name=name,
         height=tip.height if tip else None,
