@@ -20,6 +20,10 @@ class NodeBehindError(NodeUnavailableError):
     """The Bitcoin node is catching up with the blocks that were already followed."""
 
 
+class NodeChainMovedError(NodeUnavailableError):
+    """The Bitcoin node's chain changed while it was looked at; the next look sees it whole."""
+
+
 class NodeAuthenticationError(ChainError):
     """The Bitcoin node refuses the user name and password."""
 

@@ -11,6 +11,7 @@ from chain.blocks import fetch_block
 from chain.errors import (
     FollowedChainBrokenError,
     NodeBehindError,
+    NodeChainMovedError,
     NodeInconsistentError,
     NodeRejectedError,
     ReorganisationTooDeepError,
@@ -81,7 +82,7 @@ def check_fork(*, node: NodeClient, fork: Fork) -> None:
 
     Raises NodeBehindError if the node may yet reach them, ReorganisationTooDeepError if they are more than
     REORGANISATION_BLOCKS_MAX and nobody has allowed it, NodeInconsistentError if the node does not show the blocks that
-    take their place, BlockPrunedError if it has pruned them.
+    take their place, NodeChainMovedError if its chain changes meanwhile, BlockPrunedError if it has pruned them.
     """
     info = node.get_blockchain_info()
     if _is_behind(node, fork, info):
@@ -168,18 +169,25 @@ def _is_allowed(fork: Fork) -> bool:
 
 
 def _check_branch(node: NodeClient, fork: Fork, info: ChainInfo) -> None:
-    """Fetch the blocks that take the place of the followed ones, the first REORGANISATION_BLOCKS_MAX at most."""
+    """Fetch the blocks that take the place of the followed ones, the first REORGANISATION_BLOCKS_MAX at most.
+
+    What does not fit is asked for again: only a node that stands by it contradicts itself.
+    """
     previous_hash = None if fork.last is None else fork.last.hash
     end = min(info.blocks, fork.tip.height, fork.first_height + REORGANISATION_BLOCKS_MAX - 1)
     for height in range(fork.first_height, end + 1):
         block_hash = node.find_block_hash(height)
         if block_hash is None:
+            if node.get_blockchain_info().blocks < height or node.find_block_hash(height) is not None:
+                raise NodeChainMovedError
             raise NodeInconsistentError(f"the node is at height {info.blocks}, but names no block at height {height}")
         if FollowedBlock.objects.filter(consumer=fork.tip.consumer, height=height, hash=block_hash).exists():
             # The node has reached a followed block since it was asked for the fork.
             raise _make_behind_error(fork, info)
         block = fetch_block(node=node, block_hash=block_hash, height=height)
         if previous_hash not in {None, block.previous_hash}:
+            if node.find_block_hash(height - 1) != previous_hash:
+                raise NodeChainMovedError
             raise NodeInconsistentError(f"the node's block {block_hash} at height {height} is not on {previous_hash}")
         previous_hash = block.hash
 
