@@ -126,8 +126,7 @@ def advance(*, consumer: str, event: BlockEvent) -> None:
     the transaction.
     Raises StaleEventError if the cursor is not where the event begins: another worker was faster.
     """
-    require_transaction()
-    FollowerState.objects.select_for_update().get_or_create(consumer=consumer)
+    lock_cursor(consumer)
     if event.block is None:
         _retreat(consumer, event)
         return
@@ -139,6 +138,12 @@ def advance(*, consumer: str, event: BlockEvent) -> None:
     )
     if event.height % PRUNING_INTERVAL == 0:
         FollowedBlock.objects.filter(consumer=consumer, height__lte=event.height - BLOCKS_KEPT).delete()
+
+
+def lock_cursor(consumer: str) -> None:
+    """Keep other workers from moving the consumer's cursor until the transaction ends: a step."""
+    require_transaction()
+    FollowerState.objects.select_for_update().get_or_create(consumer=consumer)
 
 
 def find_tip(consumer: str) -> FollowedBlock | None:
