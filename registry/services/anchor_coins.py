@@ -13,11 +13,11 @@ from chain.errors import NodeBehindError, NodeChainMovedError
 from chain.follower import find_tip, lock_cursor
 from chain.models import FollowedBlock
 from chain.node import NodeClient
-from chain.transactions import Block, Transaction
+from chain.transactions import Block, Coin, Transaction
 from database.transactions import require_transaction
 from registry.errors import AnchorKeyMissingError
-from registry.models import Anchor, AnchorCoin, AnchorTransaction, Register
-from registry.selectors.funds import get_continuation
+from registry.models import AnchorCoin, AnchorTransaction
+from registry.selectors.chain_ends import find_chain_end
 from registry.selectors.registers import find_register, get_consumer, list_registers
 from registry.services.anchor_keys import get_anchor_keys, list_watched_scripts, note_anchor_scripts
 
@@ -39,7 +39,7 @@ def note_coins(*, block: Block) -> None:
                 unspent.discard(outpoint)
                 _spend(outpoint, txid=paid.txid, block=block)
             if outpoint in ends:
-                _report_end(paid, block=block, register=ends[outpoint])
+                _note_end(ends[outpoint], paid, block=block)
         for vout, output in enumerate(paid.outputs):
             if output.script in scripts and not _is_continuation(paid, vout):
                 unspent.add((paid.txid, vout))
@@ -126,23 +126,29 @@ def _list_unspent() -> set[Outpoint]:
     return set(coins.values_list("txid", "vout"))
 
 
-def _list_chain_ends() -> dict[Outpoint, Register]:
+def _list_chain_ends() -> dict[Outpoint, Coin]:
     """Return the outputs that the next anchors of the network's registers will spend."""
-    ends = {}
-    for register in list_registers():
-        mined = Anchor.objects.filter(batch__register=register, height__isnull=False).select_related("current")
-        last = mined.order_by("-batch__seq").first()
-        coin = get_continuation(register, last.current if last else None)
-        ends[(coin.txid, coin.vout)] = register
-    return ends
+    coins = [find_chain_end(register) for register in list_registers()]
+    return {(coin.txid, coin.vout): coin for coin in coins}
 
 
-def _report_end(paid: Transaction, *, block: Block, register: Register) -> None:
-    """Report a transaction that is not ours and spends a register's continuation: its chain of anchors ends there."""
-    if not AnchorTransaction.objects.filter(txid=paid.txid).exists():
-        logger.critical(
-            "%s in block %s spends the continuation of %s: its chain has ended", paid.txid, block.hash, register
-        )
+def _note_end(coin: Coin, paid: Transaction, *, block: Block) -> None:
+    """Note a transaction that is not ours and spends a register's continuation: its chain of anchors ends there.
+
+    The row says in no block where the coin is, so that it is no top-up, also once the block that spends it is undone.
+    """
+    if AnchorTransaction.objects.filter(txid=paid.txid).exists():
+        return
+    AnchorCoin.objects.get_or_create(
+        network=settings.CADASTRE_NETWORK,
+        txid=coin.txid,
+        vout=coin.vout,
+        defaults={"value_sat": coin.value_sat, "script": coin.script, "is_coinbase": False},
+    )
+    _spend((coin.txid, coin.vout), txid=paid.txid, block=block)
+    logger.critical(
+        "%s in block %s spends the continuation %s:%s: its chain has ended", paid.txid, block.hash, coin.txid, coin.vout
+    )
 
 
 def _is_continuation(paid: Transaction, vout: int) -> bool:
