@@ -20,6 +20,10 @@ class NodeBehindError(NodeUnavailableError):
     """The Bitcoin node is catching up with the blocks that were already followed."""
 
 
+class NodeChainMovedError(NodeUnavailableError):
+    """The Bitcoin node's chain changed while it was looked at; the next look sees it whole."""
+
+
 class NodeAuthenticationError(ChainError):
     """The Bitcoin node refuses the user name and password."""
 
@@ -88,6 +92,12 @@ class BlockPrunedError(ChainError):
 
 class ReorganisationTooDeepError(ChainError):
     """The Bitcoin node's chain leaves the followed one deeper than is undone without an operator's decision."""
+
+    needs_operator = True
+
+
+class FollowedChainBrokenError(ChainError):
+    """The followed blocks in the database are not one linked chain: rows are missing, or were changed."""
 
     needs_operator = True
 

@@ -4,6 +4,9 @@
 lets the consumer apply the event's effects. So each block's effects are applied exactly once, and undone exactly once
 if the chain leaves it. It goes on where the last block was applied, however long ago that was: no block is skipped.
 
+Several workers may follow for the same consumer: its FollowerState is locked while the cursor moves, so that the next
+worker sees where it is now, and an event from before that is refused.
+
 A block costs the node two calls, a look at an unchanged chain three.
 """
 
@@ -14,13 +17,13 @@ from datetime import datetime
 from typing import Literal
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from chain.blocks import fetch_block
 from chain.errors import ChainError, NetworkError, NodeInconsistentError, StaleEventError
 from chain.follower_states import note_problem, note_progress
 from chain.forks import Fork, check_fork, describe_fork, find_fork
-from chain.models import AllowedReorganisation, FollowedBlock
+from chain.models import AllowedReorganisation, FollowedBlock, FollowerState
 from chain.networks import get_network
 from chain.node import NodeClient
 from chain.transactions import Block
@@ -93,7 +96,8 @@ def iterate_events(*, node: NodeClient, consumer: str, start_height: int) -> Ite
     Raises NetworkError if the node runs another network, NodeBehindError if it is catching up with the blocks that were
     followed, ReorganisationTooDeepError if more would be undone than is undone without an operator's decision,
     BlockPrunedError if it has pruned a block that is needed, NodeInconsistentError if its answers contradict each
-    other, NodeUnavailableError if it does not answer.
+    other, NodeUnavailableError if it does not answer, FollowedChainBrokenError if the followed blocks are not one
+    chain.
     """
     _check_network(node)
     tip = find_tip(consumer)
@@ -118,23 +122,28 @@ def next_event(*, node: NodeClient, consumer: str, start_height: int) -> BlockEv
 def advance(*, consumer: str, event: BlockEvent) -> None:
     """Move the consumer's cursor over an event: a step of the transaction that applies its effects.
 
+    The consumer's row is locked first, so that no other worker moves the cursor between the look at it and the end of
+    the transaction.
     Raises StaleEventError if the cursor is not where the event begins: another worker was faster.
     """
-    require_transaction()
+    lock_cursor(consumer)
     if event.block is None:
         _retreat(consumer, event)
         return
     tip = find_tip(consumer)
     if tip is not None and (tip.hash, tip.height + 1) != (event.block.previous_hash, event.height):
         raise StaleEventError(f"{consumer} is at {tip.height}, not below {event.hash} at {event.height}")
-    try:
-        FollowedBlock.objects.create(
-            consumer=consumer, height=event.height, hash=event.hash, previous_hash=event.block.previous_hash
-        )
-    except IntegrityError as error:
-        raise StaleEventError(f"{consumer} has followed a block at {event.height} already") from error
+    FollowedBlock.objects.create(
+        consumer=consumer, height=event.height, hash=event.hash, previous_hash=event.block.previous_hash
+    )
     if event.height % PRUNING_INTERVAL == 0:
         FollowedBlock.objects.filter(consumer=consumer, height__lte=event.height - BLOCKS_KEPT).delete()
+
+
+def lock_cursor(consumer: str) -> None:
+    """Keep other workers from moving the consumer's cursor until the transaction ends: a step."""
+    require_transaction()
+    FollowerState.objects.select_for_update().get_or_create(consumer=consumer)
 
 
 def find_tip(consumer: str) -> FollowedBlock | None:

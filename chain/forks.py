@@ -4,11 +4,14 @@ A node may be catching up, may have been swapped for another, or may answer diff
 one that shows the blocks which take the place of the followed ones, each linked to the one before, is believed.
 """
 
+import itertools
 from dataclasses import dataclass
 
 from chain.blocks import fetch_block
 from chain.errors import (
+    FollowedChainBrokenError,
     NodeBehindError,
+    NodeChainMovedError,
     NodeInconsistentError,
     NodeRejectedError,
     ReorganisationTooDeepError,
@@ -56,10 +59,10 @@ def find_fork(*, node: NodeClient, tip: FollowedBlock) -> Fork:
     """Find where the node's chain leaves the one that was followed up to a cursor.
 
     Asks for about twice as many hashes as the depth has binary digits, not for each block.
-    Raises StaleEventError if another worker undoes blocks meanwhile, NodeUnavailableError if the node does not answer.
+    Raises StaleEventError if another worker undoes blocks meanwhile, FollowedChainBrokenError if the followed blocks
+    are not one chain, NodeUnavailableError if the node does not answer.
     """
-    rows = FollowedBlock.objects.filter(consumer=tip.consumer)
-    oldest_height = rows.order_by("height").values_list("height", flat=True)[0]
+    oldest_height = _check_followed(tip)
     step, high, last = 1, tip.height + 1, None
     # Downwards in growing steps until a followed block is on the node's chain ...
     while last is None and high > oldest_height:
@@ -79,7 +82,7 @@ def check_fork(*, node: NodeClient, fork: Fork) -> None:
 
     Raises NodeBehindError if the node may yet reach them, ReorganisationTooDeepError if they are more than
     REORGANISATION_BLOCKS_MAX and nobody has allowed it, NodeInconsistentError if the node does not show the blocks that
-    take their place, BlockPrunedError if it has pruned them.
+    take their place, NodeChainMovedError if its chain changes meanwhile, BlockPrunedError if it has pruned them.
     """
     info = node.get_blockchain_info()
     if _is_behind(node, fork, info):
@@ -98,6 +101,24 @@ def describe_fork(fork: Fork) -> str:
         f"{tip}; the node's chain leaves it after block {fork.last.hash} at height {fork.last.height}, "
         f"{fork.depth} {'block' if fork.depth == 1 else 'blocks'} deep"
     )
+
+
+def _check_followed(tip: FollowedBlock) -> int:
+    """Check that the followed blocks are one linked chain, and return the height of the lowest.
+
+    A missing row would look like another worker's progress for ever. One statement reads them all, so that what other
+    workers do meanwhile is seen whole or not at all.
+    """
+    rows = FollowedBlock.objects.filter(consumer=tip.consumer).order_by("height")
+    followed = list(rows.values_list("height", "hash", "previous_hash"))
+    if not followed:
+        raise StaleEventError(f"{tip.consumer} has no followed block any more")
+    for (height, block_hash, _), (next_height, _, previous_hash) in itertools.pairwise(followed):
+        if (next_height, previous_hash) != (height + 1, block_hash):
+            raise FollowedChainBrokenError(
+                f"what {tip.consumer} has followed is broken between the heights {height} and {next_height}"
+            )
+    return followed[0][0]
 
 
 def _find_shared(node: NodeClient, tip: FollowedBlock, height: int) -> FollowedBlock | None:
@@ -148,18 +169,25 @@ def _is_allowed(fork: Fork) -> bool:
 
 
 def _check_branch(node: NodeClient, fork: Fork, info: ChainInfo) -> None:
-    """Fetch the blocks that take the place of the followed ones, the first REORGANISATION_BLOCKS_MAX at most."""
+    """Fetch the blocks that take the place of the followed ones, the first REORGANISATION_BLOCKS_MAX at most.
+
+    What does not fit is asked for again: only a node that stands by it contradicts itself.
+    """
     previous_hash = None if fork.last is None else fork.last.hash
     end = min(info.blocks, fork.tip.height, fork.first_height + REORGANISATION_BLOCKS_MAX - 1)
     for height in range(fork.first_height, end + 1):
         block_hash = node.find_block_hash(height)
         if block_hash is None:
+            if node.get_blockchain_info().blocks < height or node.find_block_hash(height) is not None:
+                raise NodeChainMovedError
             raise NodeInconsistentError(f"the node is at height {info.blocks}, but names no block at height {height}")
         if FollowedBlock.objects.filter(consumer=fork.tip.consumer, height=height, hash=block_hash).exists():
             # The node has reached a followed block since it was asked for the fork.
             raise _make_behind_error(fork, info)
         block = fetch_block(node=node, block_hash=block_hash, height=height)
         if previous_hash not in {None, block.previous_hash}:
+            if node.find_block_hash(height - 1) != previous_hash:
+                raise NodeChainMovedError
             raise NodeInconsistentError(f"the node's block {block_hash} at height {height} is not on {previous_hash}")
         previous_hash = block.hash
 

@@ -198,7 +198,8 @@ class AnchorScript(models.Model):
 class AnchorCoin(models.Model):
     """An output paid to an anchor key, found by following the chain: what can top up the anchors' funds.
 
-    Continuations are not among them. A reorganisation empties what the block that left had filled.
+    Continuations are not among them, except one that a transaction which is no anchor has spent: it has no height.
+    A reorganisation empties what the block that left had filled.
     """
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)

@@ -16,6 +16,7 @@ from chain.errors import (
     BlockPrunedError,
     NetworkError,
     NodeBehindError,
+    NodeChainMovedError,
     NodeInconsistentError,
     NodeUnavailableError,
 )
@@ -208,6 +209,31 @@ def test_a_chain_that_changes_between_two_calls_is_seen_whole_by_the_next_look(b
     book.check()
 
 
+@pytest.mark.parametrize("asked", [1, 2])
+@pytest.mark.parametrize(("height", "count"), [(1, 8), (1, 2), (4, 1)])
+def test_a_second_reorganisation_while_the_first_is_checked_needs_nobody(
+    book: Book, height: int, count: int, asked: int
+):
+    """Pass: a branch that is left while its blocks are fetched, for a deeper, a lower or a shorter one, undoes nothing
+    and is no contradiction; the next look sees the chain whole."""
+    chain = followed(book, extend([GENESIS], 6))
+    double = NodeDouble(fork(chain, 3, 4))
+    branch = fork(double.chain, height, count, branch=2)
+
+    def reorganise(_: str) -> None:
+        if double.calls["getblock"] == asked:
+            double.before = lambda _: None
+            double.chain = branch
+
+    double.before = reorganise
+    with serving(double) as node:
+        refuses(book, node, NodeChainMovedError, "next look sees it whole")
+        double.chain = extend(branch, 6)
+        assert book.follow(node) > 0
+    assert book.blocks == double.hashes
+    book.check()
+
+
 @pytest.mark.parametrize("period", [1, 2, 3, 5, 7])
 def test_a_node_that_goes_back_and_forth_does_no_damage(book: Book, period: int):
     """Pass: whatever the rhythm in which a node changes between two chains, every state on the way is one linked chain
@@ -223,7 +249,7 @@ def test_a_node_that_goes_back_and_forth_does_no_damage(book: Book, period: int)
     double.before = swap
     with serving(double) as node:
         for _ in range(25):
-            with contextlib.suppress(NodeInconsistentError, NodeBehindError):
+            with contextlib.suppress(NodeInconsistentError, NodeUnavailableError):
                 book.follow(node)
             book.check()
         double.before = lambda _: None

@@ -10,7 +10,7 @@ from django.conf import settings as django_settings
 from django.db import connection, transaction
 from pytest_django.fixtures import Settings
 
-from chain.errors import NodeBehindError, NodeInconsistentError, ReorganisationTooDeepError, StaleEventError
+from chain.errors import NodeInconsistentError, NodeUnavailableError, ReorganisationTooDeepError, StaleEventError
 from chain.follower import BLOCKS_KEPT, BlockEvent, advance, find_tip
 from chain.forks import REORGANISATION_BLOCKS_MAX, find_fork
 from chain.models import AllowedReorganisation, FollowedBlock
@@ -185,7 +185,7 @@ def test_any_history_of_a_node_ends_on_its_chain(book: Book, seed: int):
             double.members = {"initialblockdownload": True} if draw.random() < 0.15 else {}
             double.before = change_after(double, branch, calls=draw.choice([0, 1, 2, 3, 5, 8, 13, 40]))
             book.fails_at = (draw.choice(["connected", "disconnected"]), draw.randint(1, tip))
-            with contextlib.suppress(NodeBehindError, NodeInconsistentError, RuntimeError):
+            with contextlib.suppress(NodeUnavailableError, NodeInconsistentError, RuntimeError):
                 book.follow(node, limit=draw.choice([7, 2_000]))
             book.check()
             double.chain = branch

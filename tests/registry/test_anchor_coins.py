@@ -17,6 +17,7 @@ from registry.services.founding import found_register
 from tests.nodes import DevnodeProcess, MiningWallet
 from tests.registry.anchoring import Anchoring, get_current, list_spent, parse_current
 from tests.registry.conftest import NOW, FoundedRegister
+from web.selectors.health import get_health
 
 
 @pytest.fixture
@@ -182,16 +183,44 @@ def test_a_coin_that_somebody_with_the_key_spends_elsewhere_is_gone(anchoring: A
 def test_a_stranger_who_spends_the_continuation_is_reported(
     anchoring: Anchoring, key: Key, caplog: pytest.LogCaptureFixture
 ):
+    """Passes if the health check names the spend while its block is followed, the continuation is no top-up before or
+    after, and the chain goes on once the block is undone."""
     version = get_current(anchoring.anchor().batch)
     wallet = anchoring.founded.wallet
     paid = parse_current(Batch.objects.get()).outputs[0]
     coin = Coin(version.txid, 0, paid.value_sat, paid.script)
     raw = spend(key, coin, Output(paid.value_sat - 1_000, wallet.key.script_pubkey))
-    anchoring.node.send_raw_transaction(raw)
+    spent_txid = anchoring.node.send_raw_transaction(raw)
+    assert read_end() == []
+
+    [block_hash] = anchoring.mine(1)
+
+    assert "its chain has ended" in caplog.text
+    assert len(read_end()) == 1
+    assert spent_txid in read_end()[0]
+    assert list_top_ups(scripts=[key.script_pubkey]) == []
+    anchoring.fork(block_hash, count=2)
+    anchoring.follow()
+    assert read_end() == []
+    assert list_top_ups(scripts=[key.script_pubkey]) == []
+    assert list_spent(anchoring.anchor().batch) == [(version.txid, 0)]
+    assert read_end() == []
+
+
+def test_a_stranger_who_spends_the_first_outpoint_is_reported(anchoring: Anchoring, key: Key):
+    register = anchoring.founded.register
+    coin = Coin(register.first_txid, register.first_vout, register.first_value_sat, bytes(register.first_script))
+    raw = spend(key, coin, Output(coin.value_sat - 1_000, anchoring.founded.wallet.key.script_pubkey))
+    spent_txid = anchoring.node.send_raw_transaction(raw)
 
     anchoring.mine(1)
 
-    assert "its chain has ended" in caplog.text
+    assert spent_txid in read_end()[0]
+
+
+def read_end() -> list[str]:
+    """Return what the health check says of a chain that somebody else has ended."""
+    return [reason.detail for reason in get_health(now=NOW).reasons if reason.code == "chain-ended"]
 
 
 def test_the_anchors_move_to_the_next_key_and_both_sign(

@@ -92,7 +92,8 @@ def test_the_anchors_and_their_money_are_counted(prometheus: Client):
 
 def test_what_keeps_the_chain_from_being_followed_is_named(prometheus: Client):
     make_sealed_batch()
-    FollowerState.objects.create(consumer=get_consumer(), failing_since=NOW, problem="NodeUnavailableError")
+    problem = {"failing_since": NOW, "problem": "NodeUnavailableError"}
+    FollowerState.objects.update_or_create(consumer=get_consumer(), defaults=problem)
 
     samples = read(prometheus)
 
@@ -102,7 +103,8 @@ def test_what_keeps_the_chain_from_being_followed_is_named(prometheus: Client):
 
 def test_every_metric_is_documented_and_no_other(prometheus: Client):
     make_anchor(state=Anchor.State.FINAL)
-    FollowerState.objects.create(consumer=get_consumer(), failing_since=NOW, problem="NodeUnavailableError")
+    problem = {"failing_since": NOW, "problem": "NodeUnavailableError"}
+    FollowerState.objects.update_or_create(consumer=get_consumer(), defaults=problem)
 
     written = {name for name, _ in read(prometheus)}
     documented = set(re.findall(r"^\| `(cadastre_[a-z_]+)`", REFERENCE.read_text(), re.MULTILINE))

@@ -36,7 +36,7 @@ def ago(seconds: int) -> datetime:
 
 def follow(*, followed_at: datetime, **fields: Any) -> None:
     """Note that the registry followed the chain at a time."""
-    FollowerState.objects.create(consumer=get_consumer(), followed_at=followed_at, **fields)
+    FollowerState.objects.update_or_create(consumer=get_consumer(), defaults={"followed_at": followed_at, **fields})
 
 
 def read_reasons() -> list[str]:
@@ -101,6 +101,15 @@ def test_a_register_whose_chain_was_never_followed_fails_after_its_time(settings
     make_register(now=ago(890))
     assert read_reasons() == []
     settings.CADASTRE_HEALTH_CHAIN_SECONDS = 880
+
+    assert read_reasons() == ["chain-not-followed"]
+
+
+def test_blocks_whose_following_was_never_noted_do_not_count_as_followed(settings: Settings):
+    """Passes if a consumer that has a state, but none that says when it followed, is late from the founding on."""
+    settings.CADASTRE_HEALTH_CHAIN_SECONDS = 880
+    make_register(now=ago(890))
+    FollowerState.objects.create(consumer=get_consumer())
 
     assert read_reasons() == ["chain-not-followed"]
 

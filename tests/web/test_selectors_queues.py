@@ -18,6 +18,7 @@ from tests.factories.registry import make_anchor, make_claim, make_document_reco
 from tests.factories.storage import make_blob, make_upload
 from tests.factories.users import NOW
 from users.models import User
+from web.selectors.health import get_health
 from web.selectors.queues import REVIEW, list_waiting
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +90,30 @@ def test_an_open_batch_waits_for_its_seal():
     )
 
     assert measure("batches_open") == (1, 60)
+
+
+def test_another_networks_batches_and_anchors_wait_for_its_own_workers(settings: Settings):
+    """Passes if rows of every state wait while the settings name their network, and keep another one from nothing."""
+    for state in (Anchor.State.BROADCAST, Anchor.State.SIGNED):
+        Anchor.objects.create(batch=make_sealed_batch(), state=state, changed_at=NOW)
+    sealed = make_sealed_batch()
+    Batch.objects.create(
+        register=sealed.register,
+        seq=sealed.seq + 1,
+        first_index=sealed.first_index + 1,
+        size=1,
+        size_final=2,
+        previous_commitment=bytes(sealed.commitment),
+        opened_at=NOW,
+    )
+    names = ("batches_open", "batches", "anchors_signed", "anchors")
+    assert [measure(name) for name in names] == [(1, 60)] * 4
+    assert "waiting" in [reason.code for reason in get_health(now=LATER).reasons]
+
+    settings.CADASTRE_NETWORK = "signet"
+
+    assert [measure(name) for name in names] == [(0, 0)] * 4
+    assert get_health(now=LATER).is_healthy
 
 
 def test_a_window_is_due_once_its_time_is_over_and_it_has_something_to_settle(settings: Settings):

@@ -1,15 +1,18 @@
 """The pages of a register that succeeds another one whose key was lost."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
 from chain.keys import Key
+from chain.models import FollowerState
 from chain.networks import REGTEST
 from chain.node import NodeClient
 from registry.models import Anchor, Batch, Record, Register
+from registry.selectors.registers import get_consumer
 from registry.services.successions import succeed_register
 from tests.factories.registry import (
     ObligingTransport,
@@ -19,6 +22,7 @@ from tests.factories.registry import (
 )
 from tests.factories.users import NOW
 from tests.web.readers import read_text
+from web.selectors.health import get_health
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NEW_KEY = Key.from_secret(b"the next anchor key of the tests")
@@ -154,3 +158,26 @@ def test_a_register_that_is_not_there_is_not_found(client: Client, successor: Re
 
 def test_the_home_page_counts_what_is_continued_once(client: Client, successor: Register):
     assert f"Records {Record.objects.count()}" in read_text(client.get("/"))
+
+
+@pytest.mark.parametrize("state", [None, Anchor.State.SIGNED, Anchor.State.BROADCAST])
+def test_what_another_batch_continues_keeps_the_server_from_being_well_no_more(
+    stranded: Record, settings: Settings, state: Anchor.State | None
+):
+    """Passes if the health check waits for the new register's two batches only, however far the old register got with
+    the one that it left, and is well once they are anchored."""
+    if state is not None:
+        make_anchor(state=state)
+    settings.CADASTRE_ANCHOR_KEY = NEW_KEY.to_wif(REGTEST)
+    node = NodeClient("http://cadastre:cadastre@127.0.0.1:1", transport=FoundingTransport())
+    successor = succeed_register(old_outpoint=OLD, txid=NEW_TXID, vout=1, node=node, now=NOW)
+    later = NOW + timedelta(days=30)
+    FollowerState.objects.update_or_create(consumer=get_consumer(), defaults={"followed_at": later})
+
+    facts = get_health(now=later)
+
+    assert {queue.name: queue.count for queue in facts.waiting if queue.count} == {"batches": 2}
+    assert [reason.code for reason in facts.reasons] == ["unanchored", "waiting"]
+    for batch in successor.batches.all():
+        Anchor.objects.create(batch=batch, state=Anchor.State.FINAL, height=1, block_hash="ab" * 32, changed_at=NOW)
+    assert get_health(now=later).is_healthy

@@ -11,6 +11,7 @@ from chain.models import FollowerState
 from payouts.services.following import CONSUMER as PAYOUTS_CONSUMER
 from registry.models import Anchor, Register
 from registry.selectors.batches import get_oldest_unanchored_at
+from registry.selectors.chain_ends import find_foreign_spend
 from registry.selectors.funds import AnchorFunds, get_anchor_funds
 from registry.selectors.registers import find_register, get_consumer
 from web.selectors.queues import Waiting, list_waiting, seconds_since
@@ -94,6 +95,7 @@ def get_health(*, now: datetime) -> HealthFacts:
         *_judge_waiting(oldest_unanchored_seconds, waiting),
         *_judge_followers(followers),
         *_judge_funds(funds),
+        *_judge_chain_end(register),
     )
     return HealthFacts(
         is_founded=register is not None,
@@ -122,7 +124,8 @@ def _view_follower(
     name: str, consumer: str, state: FollowerState | None, *, started_at: datetime | None, now: datetime
 ) -> FollowerFacts:
     tip = find_tip(consumer)
-    followed_at = started_at if state is None else state.followed_at or state.failing_since
+    # A state without either is one that was locked and not written yet.
+    followed_at = ((state.followed_at or state.failing_since) if state else None) or started_at
     return FollowerFacts(
         name=name,
         height=tip.height if tip else None,
@@ -192,4 +195,14 @@ def _judge_funds(funds: FundsFacts | None) -> Iterator[Reason]:
             "funds-low",
             f"The anchors have {funds.funds.funds_sat:,} sat left, enough for {funds.anchors_affordable:,} at "
             f"{funds.anchor_cost_sat:,} sat each; the limit is {needed:,}.",
+        )
+
+
+def _judge_chain_end(register: Register | None) -> Iterator[Reason]:
+    txid = None if register is None else find_foreign_spend(register)
+    if txid is not None:
+        yield Reason(
+            "chain-ended",
+            f"Transaction {txid}, which is no anchor, spends the output that the next anchor needs: somebody else has "
+            "the anchor key.",
         )

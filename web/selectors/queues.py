@@ -87,13 +87,16 @@ def _list_registry_queues() -> Iterator[_Queue]:
     yield _Queue("registry.register_blobs", "blobs", "blobs for a record", blobs, "created_at")
     records = Record.objects.filter(batch=None)
     yield _Queue("registry.seal_batches", "records", "records for a batch", records, "registered_at")
-    opened = Batch.objects.filter(state=Batch.State.OPEN)
+    # Another network's rows wait for that network's workers, and what another batch continues waits no more.
+    batches = Batch.objects.filter(register__network=settings.CADASTRE_NETWORK, continued_by=None)
+    opened = batches.filter(state=Batch.State.OPEN)
     yield _Queue("registry.seal_batches", "batches_open", "open batches for their seal", opened, "opened_at")
-    sealed = Batch.objects.filter(state=Batch.State.SEALED, anchor=None)
+    sealed = batches.filter(state=Batch.State.SEALED, anchor=None)
     yield _Queue("registry.send_anchors", "batches", "batches for an anchor", sealed, "sealed_at")
-    signed = Anchor.objects.filter(state=Anchor.State.SIGNED)
+    anchors = Anchor.objects.filter(batch__register__network=settings.CADASTRE_NETWORK, batch__continued_by=None)
+    signed = anchors.filter(state=Anchor.State.SIGNED)
     yield _Queue("registry.send_anchors", "anchors_signed", "signed anchors to be sent", signed, "changed_at")
-    sent = Anchor.objects.filter(state=Anchor.State.BROADCAST)
+    sent = anchors.filter(state=Anchor.State.BROADCAST)
     yield _Queue("registry.follow_chain", "anchors", "anchors for a block", sent, "changed_at")
 
 

@@ -12,6 +12,7 @@ from chain.networks import get_network
 from chain.node import NodeClient, get_node
 from registry.errors import RegistryError
 from registry.models import Register
+from registry.services.anchor_coins import find_coins
 from registry.services.anchor_keys import get_anchor_keys
 from registry.services.founding import CONFIRMATIONS_MIN, find_first_outpoint, found_register
 from registry.services.successions import succeed_register
@@ -47,6 +48,19 @@ class Command(BaseCommand):
         except (RegistryError, ChainError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{register} with {register.first_value_sat} sat")
+        self._find_coins(node)
+
+    def _find_coins(self, node: NodeClient) -> None:
+        """Find what else was paid to the key in blocks that were followed without it. The register is founded."""
+        try:
+            found = find_coins(node=node, now=timezone.now())
+        except ChainError as error:
+            raise CommandError(
+                f"The register is founded. Other payments to its key were not looked for: {error} "
+                "Run find_anchor_coins later."
+            ) from error
+        if found:
+            self.stdout.write(f"{found} more {'coin' if found == 1 else 'coins'} of the anchor key")
 
     def _found(self, outpoint: tuple[str, int], *, succeeds: str | None, node: NodeClient) -> Register:
         txid, vout = outpoint
