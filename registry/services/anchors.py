@@ -107,6 +107,9 @@ def _sign_due(*, register: Register, refused: set[UUID | None], node: NodeClient
     _note_scripts(register=register, now=now)
     unmined = _list_unmined(register)
     batch = find_batch_to_anchor(register)
+    if batch is not None:
+        # A machine without a key has nothing to ask a node for.
+        get_anchor_keys()
     if not (unmined or batch) or not _has_tip(node):
         return False
     if batch is not None:
@@ -134,7 +137,7 @@ def _sign_further(rooted: list[Anchor], *, refused: set[UUID | None], node: Node
     if len(kept) < min(len(rooted), CHAIN_MAX) and sign_refused_anchor(anchor=rooted[len(kept)], node=node, now=now):
         return True
     last = kept[-1] if kept else rooted[0]
-    return _is_overdue(last) and replace_anchor(anchor=last, node=node, now=now)
+    return is_overdue(last) and replace_anchor(anchor=last, node=node, now=now)
 
 
 def _has_tip(node: NodeClient) -> bool:
@@ -143,7 +146,7 @@ def _has_tip(node: NodeClient) -> bool:
     return tip is not None and node.find_block_hash(tip.height) == tip.hash
 
 
-def _is_overdue(anchor: Anchor) -> bool:
+def is_overdue(anchor: Anchor) -> bool:
     """Return whether an anchor has waited for as many followed blocks as the operator allows."""
     if anchor.waiting_from_height is None:
         return False
