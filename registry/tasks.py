@@ -8,7 +8,7 @@ from django.utils import timezone
 from chain.errors import ChainError, NodeUnavailableError
 from chain.node import get_node
 from registry.errors import AnchorKeyMissingError, AnchorWaitsError, BatchStateError, RegisterMissingError
-from registry.services import anchors, batches, following, records
+from registry.services import anchors, batches, following, records, successions
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +21,9 @@ def register_blobs_task() -> None:
 
 @shared_task(name="registry.seal_batches", acks_late=True, ignore_result=True)
 def seal_batches_task() -> None:
-    """Seal the batch that is due."""
+    """Continue what a succeeded register lost, and seal the batch that is due."""
     try:
+        successions.continue_lost_batches(now=timezone.now())
         batches.seal_due_batches(now=timezone.now())
     except (RegisterMissingError, BatchStateError) as error:
         # An operator's step is missing, or the chain is still being read; the records wait, and the alarm counts.

@@ -60,11 +60,6 @@ class Plan:
         """The most vbytes that the signed transaction can have."""
         return estimate_virtual_size(len(self.coins), self.scripts)
 
-    @property
-    def outpoints(self) -> list[tuple[str, int]]:
-        """What it spends, in order."""
-        return [(coin.txid, coin.vout) for coin in self.coins]
-
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -73,6 +68,19 @@ class Draft:
     raw: bytes
     fee_sat: int
     continuation_sat: int
+
+
+def get_rate(*, node: NodeClient, replaced: Sequence[Paid] = ()) -> int:
+    """Return the rate to pay by the node's estimate and the operator's limits, in sat per 1,000 vbytes.
+
+    Raises NodeUnavailableError if the node does not answer.
+    """
+    return choose_rate(
+        estimate=node.estimate_smart_fee(FEE_TARGET_BLOCKS),
+        floor=settings.CADASTRE_FEE_RATE_MIN_SAT_PER_KVB,
+        ceiling=settings.CADASTRE_FEE_RATE_MAX_SAT_PER_KVB,
+        replaced=replaced,
+    )
 
 
 def plan_anchor(
@@ -86,12 +94,7 @@ def plan_anchor(
     keys = get_anchor_keys()
     if parent.script not in keys.by_script:
         raise AnchorKeyMismatchError
-    rate = choose_rate(
-        estimate=node.estimate_smart_fee(FEE_TARGET_BLOCKS),
-        floor=settings.CADASTRE_FEE_RATE_MIN_SAT_PER_KVB,
-        ceiling=settings.CADASTRE_FEE_RATE_MAX_SAT_PER_KVB,
-        replaced=replaced,
-    )
+    rate = get_rate(node=node, replaced=replaced)
     top_ups = [
         Coin(coin.txid, coin.vout, coin.value_sat, bytes(coin.script))
         for coin in list_top_ups(scripts=keys.by_script, for_anchor=anchor)

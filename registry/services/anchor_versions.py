@@ -5,6 +5,7 @@ All are kept; whichever a block has is the one that counts.
 """
 
 from datetime import datetime
+from itertools import takewhile
 
 from django.conf import settings
 from django.db import transaction
@@ -15,8 +16,9 @@ from database.transactions import require_transaction
 from registry.errors import AnchorCapError, AnchorRaceError
 from registry.models import Anchor, AnchorCoin, AnchorTransaction, Batch, Register
 from registry.rules.fees import Paid, fee_at
-from registry.selectors.funds import get_continuation, get_spent_today, list_outpoints
-from registry.services.anchor_drafts import Draft, Rivals, draft_anchor, plan_anchor
+from registry.selectors.funds import get_continuation, get_spent_today, list_outpoints, list_top_ups
+from registry.selectors.registers import find_register
+from registry.services.anchor_drafts import Draft, Rivals, draft_anchor, get_rate, plan_anchor
 
 
 def find_parent_version(batch: Batch) -> AnchorTransaction | None:
@@ -32,6 +34,12 @@ def is_rooted(anchor: Anchor) -> bool:
     return list_outpoints(anchor.current)[:1] == [(parent.txid, parent.vout)]
 
 
+def find_waiting_version(anchor: Anchor, *, node: NodeClient) -> AnchorTransaction | None:
+    """Return the version of an anchor that waits in the node for a block, or None if none does."""
+    versions = anchor.transactions.order_by("-version")
+    return next((version for version in versions if node.get_mempool_entry(version.txid) is not None), None)
+
+
 def replace_anchor(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
     """Sign another version of an overdue anchor at a higher fee, by the rules of BIP 125; return True.
 
@@ -40,7 +48,7 @@ def replace_anchor(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
     """
     previous = find_parent_version(anchor.batch)
     parent = get_continuation(anchor.batch.register, previous)
-    rivals = _get_rivals(anchor, outpoint=(parent.txid, parent.vout))
+    rivals = _get_rivals(anchor, outpoint=(parent.txid, parent.vout), node=node)
     plan = plan_anchor(batch=anchor.batch, parent=parent, node=node, anchor=anchor, replaced=rivals.replaced)
     draft = draft_anchor(plan=plan, node=node, rivals=rivals)
     _sign_version(draft, anchor=anchor, previous=previous, now=now)
@@ -48,17 +56,17 @@ def replace_anchor(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
 
 
 def sign_refused_anchor(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
-    """Sign another version of an anchor that the node refuses, if its fee or its coins would be others now.
+    """Sign another version of an anchor that the node refuses, if a coin of it is gone or it pays too little by now.
 
-    Returns False if nothing would be different: then the same bytes are sent again until a block or the deadline
-    decides. Raises as replace_anchor does.
+    Returns False otherwise: then the same bytes are sent again until a block or the deadline decides. That another
+    coin has become worth its fee is no reason. It would not help, and might be none again at the new version's rate.
+    Raises as replace_anchor does.
     """
     current = anchor.current
     if current is None:
         return False
-    parent = get_continuation(anchor.batch.register, find_parent_version(anchor.batch))
-    plan = plan_anchor(batch=anchor.batch, parent=parent, node=node, anchor=anchor)
-    if plan.outpoints == list_outpoints(current) and fee_at(plan.rate, plan.virtual_bytes) <= current.fee_sat:
+    is_enough = current.fee_sat >= fee_at(get_rate(node=node), virtual_size(bytes(current.raw)))
+    if is_enough and _has_coins(anchor):
         return False
     return replace_anchor(anchor=anchor, node=node, now=now)
 
@@ -98,6 +106,17 @@ def store_version(draft: Draft, *, anchor: Anchor, now: datetime) -> AnchorTrans
     )
 
 
+def lock_register(register: Register) -> None:
+    """Serialise signing by the register's row: what was read before the node was asked can be checked then: a step.
+
+    Raises AnchorRaceError if the register was succeeded meanwhile: nothing is signed for it any more.
+    """
+    require_transaction()
+    Register.objects.select_for_update().get(id=register.id)
+    if find_register() != register:
+        raise AnchorRaceError
+
+
 def check_cap(*, fee_sat: int, now: datetime, anchor: Anchor | None = None) -> None:
     """Check that a signature keeps within the daily cap; an anchor counts once, by the highest fee of its versions.
 
@@ -122,12 +141,12 @@ def _sign_version(draft: Draft, *, anchor: Anchor, previous: AnchorTransaction |
 
 
 def _lock(anchor: Anchor, *, previous: AnchorTransaction | None) -> None:
-    """Serialise signing by the register's row, and check that what was read before the node was asked holds: a step.
+    """Lock the register, and check that what was read before the node was asked holds: a step.
 
-    Raises AnchorRaceError if the anchor has another version by now or is in a block, or its parent has another version.
+    Raises AnchorRaceError if the anchor has another version by now or is in a block, its parent has another version, or
+    the register was succeeded.
     """
-    require_transaction()
-    Register.objects.select_for_update().get(id=anchor.batch.register_id)
+    lock_register(anchor.batch.register)
     waits = Anchor.objects.filter(id=anchor.id, current=anchor.current, height=None).exists()
     if not waits or find_parent_version(anchor.batch) != previous:
         raise AnchorRaceError
@@ -141,21 +160,32 @@ def _move(anchor: Anchor, *, version: AnchorTransaction, now: datetime) -> None:
         raise AnchorRaceError
 
 
-def _get_rivals(anchor: Anchor, *, outpoint: tuple[str, int]) -> Rivals:
-    """Return what decides the fee of a further version that spends this outpoint."""
+def _get_rivals(anchor: Anchor, *, outpoint: tuple[str, int], node: NodeClient) -> Rivals:
+    """Return what decides the fee of a further version that spends this outpoint.
+
+    Of the later anchors, only those that the node has are evicted with an earlier version, and cost anything.
+    """
     unmined = Anchor.objects.filter(height=None, batch__register_id=anchor.batch.register_id).select_related("current")
     earlier = unmined.filter(batch__seq__lt=anchor.batch.seq)
-    later = unmined.filter(batch__seq__gt=anchor.batch.seq)
+    later = unmined.filter(batch__seq__gt=anchor.batch.seq).order_by("batch__seq")
+    evicted = takewhile(bool, (find_waiting_version(item, node=node) for item in later))
     versions = [version for version in anchor.transactions.all() if list_outpoints(version)[0] == outpoint]
     return Rivals(
         replaced=[_get_paid(version) for version in versions],
         parents=[_get_paid(item.current) for item in earlier if item.current is not None],
-        descendants_sat=sum(item.current.fee_sat for item in later if item.current is not None),
+        descendants_sat=sum(version.fee_sat for version in evicted if version is not None),
     )
 
 
 def _get_paid(version: AnchorTransaction) -> Paid:
     return Paid(fee_sat=version.fee_sat, virtual_bytes=virtual_size(bytes(version.raw)))
+
+
+def _has_coins(anchor: Anchor) -> bool:
+    """Return whether the top-ups that an anchor's present version merges are all there for it still."""
+    scripts = [bytes(script) for script in anchor.batch.register.scripts.values_list("script", flat=True)]
+    there = {(coin.txid, coin.vout) for coin in list_top_ups(scripts=scripts, for_anchor=anchor)}
+    return there.issuperset(list_outpoints(anchor.current)[1:])
 
 
 def _is_spendable(version: AnchorTransaction) -> bool:

@@ -26,12 +26,17 @@ from registry.services.anchor_keys import get_anchor_keys, note_anchor_scripts
 from registry.services.anchor_versions import (
     check_cap,
     find_parent_version,
+    find_waiting_version,
     is_rooted,
+    lock_register,
     replace_anchor,
     root_anchor,
     sign_refused_anchor,
     store_version,
 )
+
+CHAIN_MAX = 25
+"""Transactions in a row that a node keeps unconfirmed, by policy (Bitcoin Core's default up to 30)."""
 
 logger = logging.getLogger(__name__)
 
@@ -72,15 +77,14 @@ def sign_anchor(*, batch: Batch, node: NodeClient, now: datetime) -> Anchor:
     """Build, sign and store the first version of the anchor of a batch whose predecessor is mined.
 
     Raises AnchorKeyMissingError or an AnchorWaitsError as send_anchors does, AnchorRaceError if another worker was
-    first or the predecessor left its block.
+    first, the predecessor left its block, or the register was succeeded.
     """
     register = batch.register
     previous = find_parent_version(batch)
     plan = plan_anchor(batch=batch, parent=get_continuation(register, previous), node=node)
     draft = draft_anchor(plan=plan, node=node)
     with transaction.atomic(durable=True):
-        # The register's row serialises signing: what was read before the node was asked must still hold.
-        Register.objects.select_for_update().get(id=register.id)
+        lock_register(register)
         if find_batch_to_anchor(register) != batch or find_parent_version(batch) != previous:
             raise AnchorRaceError
         check_cap(fee_sat=draft.fee_sat, now=now)
@@ -90,36 +94,59 @@ def sign_anchor(*, batch: Batch, node: NodeClient, now: datetime) -> Anchor:
     return anchor
 
 
-def _sign_due(*, register: Register, refused: set[UUID], node: NodeClient, now: datetime) -> bool:
+def _sign_due(*, register: Register, refused: set[UUID | None], node: NodeClient, now: datetime) -> bool:
     """Sign the one transaction that the register needs most, if any; return whether something was signed.
 
-    1. An anchor whose parent was mined in another version than the one that it spends.
-    2. An anchor that the node refuses.
-    3. The last anchor in flight, if it is overdue: it pays for those before it too, and replacing it evicts no other.
-    4. If none is in flight, the anchor of the next batch.
+    1. If none is in flight, the anchor of the next batch.
+    2. An anchor whose parent was mined in another version than the one that it spends.
+    3. A further version of an anchor in flight: _sign_further.
 
-    Neither 2 nor 3 is done while the node has blocks that were not followed yet: one of them may have the anchor.
+    Nothing is signed unless the node has the last followed block on its best chain. One that is behind, in its initial
+    download, on another network or on another branch knows neither the coins nor the fees, and refuses what is good.
     """
     _note_scripts(register=register, now=now)
     unmined = _list_unmined(register)
-    rooted = list(takewhile(is_rooted, unmined))
-    if unmined and not rooted:
-        return root_anchor(anchor=unmined[0], node=node, now=now)
-    if rooted and _get_height() < node.get_block_count():
-        return False
-    for anchor in rooted:
-        if anchor.id in refused and sign_refused_anchor(anchor=anchor, node=node, now=now):
-            return True
-    if rooted:
-        return _is_overdue(rooted[-1]) and replace_anchor(anchor=rooted[-1], node=node, now=now)
     batch = find_batch_to_anchor(register)
-    if batch is None:
+    if batch is not None:
+        # A machine without a key has nothing to ask a node for.
+        get_anchor_keys()
+    if not (unmined or batch) or not _has_tip(node):
         return False
-    sign_anchor(batch=batch, node=node, now=now)
-    return True
+    if batch is not None:
+        sign_anchor(batch=batch, node=node, now=now)
+        return True
+    rooted = list(takewhile(is_rooted, unmined))
+    if not rooted:
+        return root_anchor(anchor=unmined[0], node=node, now=now)
+    return _sign_further(rooted, refused=refused, node=node, now=now)
 
 
-def _is_overdue(anchor: Anchor) -> bool:
+def _sign_further(rooted: list[Anchor], *, refused: set[UUID | None], node: NodeClient, now: datetime) -> bool:
+    """Sign a further version of the anchor in flight that needs it most, if one does; return whether it was signed.
+
+    1. The first one that the node refuses. Those after it are refused because of it: they wait. So does one that has
+       as many unconfirmed ones before it as nodes take: no fee would change that.
+    2. The last one that the node has, if it is overdue: it pays for those before it too, and replacing it evicts no
+       other. If the node has none, the first.
+
+    Nothing is done while the node has blocks that were not followed yet: one of them may have the anchor.
+    """
+    if _get_height() < node.get_block_count():
+        return False
+    kept = list(takewhile(lambda anchor: anchor.current_id not in refused, rooted))
+    if len(kept) < min(len(rooted), CHAIN_MAX) and sign_refused_anchor(anchor=rooted[len(kept)], node=node, now=now):
+        return True
+    last = kept[-1] if kept else rooted[0]
+    return is_overdue(last) and replace_anchor(anchor=last, node=node, now=now)
+
+
+def _has_tip(node: NodeClient) -> bool:
+    """Return whether the node has the last followed block on its best chain."""
+    tip = find_tip(get_consumer())
+    return tip is not None and node.find_block_hash(tip.height) == tip.hash
+
+
+def is_overdue(anchor: Anchor) -> bool:
     """Return whether an anchor has waited for as many followed blocks as the operator allows."""
     if anchor.waiting_from_height is None:
         return False
@@ -149,21 +176,23 @@ def _get_height() -> int:
     return 0 if tip is None else tip.height
 
 
-def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, now: datetime) -> tuple[int, set[UUID]]:
-    """Send these anchors unless the node has them; return how many were sent, and which the node refuses.
+def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, now: datetime) -> tuple[int, set[UUID | None]]:
+    """Send these anchors unless the node has them; return how many were sent, and the ids of refused versions.
 
-    The deadline of one that is offered for the first time counts from the followed height, once that is the node's.
-    An anchor that spends an output which can no longer be mined is left out: it must be signed anew first.
+    A refused version is not among these if an earlier one of its anchor waits in the node instead. The deadline of one
+    that is offered for the first time counts from the followed height, once that is the node's. An anchor that spends
+    an output which can no longer be mined is left out: it must be signed anew first.
     """
-    sent, refused = 0, set()
+    sent = 0
+    refused: set[UUID | None] = set()
     for anchor in anchors:
         if not is_rooted(anchor):
             continue
         try:
             sent += _send(anchor=anchor, node=node, now=now)
         except TransactionRejectedError as error:
-            refused.add(anchor.id)
-            _report_refusal(anchor=anchor, error=error, node=node)
+            if not _report_refusal(anchor=anchor, error=error, node=node):
+                refused.add(anchor.current_id)
         height = _get_height()
         if anchor.waiting_from_height is None and node.get_block_count() <= height:
             with transaction.atomic(durable=True):
@@ -195,15 +224,15 @@ def _send(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
     return is_sent
 
 
-def _report_refusal(*, anchor: Anchor, error: TransactionRejectedError, node: NodeClient) -> None:
-    """Say that the node refuses an anchor, and whether an earlier version of it is waiting there instead.
+def _report_refusal(*, anchor: Anchor, error: TransactionRejectedError, node: NodeClient) -> bool:
+    """Say that the node refuses an anchor; return whether an earlier version of it is waiting there instead.
 
     The bytes stay stored and are sent again; whichever version is mined counts. An anchor that never gets through
     shows as an alarm (oldest_unanchored_seconds), never as silence.
     """
-    earlier = [version for version in anchor.transactions.order_by("-version") if version != anchor.current]
-    known = next((version for version in earlier if node.get_mempool_entry(version.txid) is not None), None)
+    known = find_waiting_version(anchor, node=node)
     if known is not None:
         logger.info("anchor %s was refused (%s); version %s waits", anchor.current, error, known.version)
     else:
         logger.error("anchor %s was refused: %s", anchor.current, error)
+    return known is not None

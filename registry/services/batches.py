@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
+from chain.errors import BlockNotFollowedError
 from chain.follower import find_tip
 from chain.selectors import get_block_hash_at
 from database.keys import make_key
@@ -169,13 +170,16 @@ def get_genesis_commitment(register: Register) -> bytes:
 def get_recent_block_hash() -> str:
     """Return the hash of the block that bounds the batch's time from below, too deep to be reorganised away.
 
-    Raises BatchStateError if the chain has not been followed so deep.
+    Raises BatchStateError if the chain has not been followed so deep, or from a block above that one on.
     """
     tip = find_tip(get_consumer())
     height = -1 if tip is None else tip.height - settings.CADASTRE_RECENT_BLOCK_DEPTH + 1
     if tip is None or height < 0:
         raise BatchStateError("the chain has not been followed deep enough to name a recent block")
-    return get_block_hash_at(get_consumer(), height)
+    try:
+        return get_block_hash_at(get_consumer(), height)
+    except BlockNotFollowedError as error:
+        raise BatchStateError(f"no recent block can be named: {error}") from error
 
 
 def _place_records(batch: Batch, *, offset: int, count: int) -> None:

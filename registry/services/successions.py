@@ -1,7 +1,8 @@
 """Continues a register whose anchor key was lost: a new one on another key cites it, and takes over what it left.
 
 The old key cannot sign, so nothing proves the succession. What the old register anchored stays proved by it; what it
-sealed and never got into a block is committed to again by the new one, with the same leaves in the same order.
+sealed and never got into a block is committed to again by the new one, with the same leaves in the same order. So is
+what leaves its block later, and does not come back.
 """
 
 from datetime import datetime
@@ -18,6 +19,8 @@ from registry.selectors.batches import get_batch_fields
 from registry.selectors.funds import get_continuation
 from registry.selectors.registers import find_register, get_register
 from registry.services.anchor_keys import get_anchor_keys
+from registry.services.anchor_versions import is_rooted
+from registry.services.anchors import is_overdue
 from registry.services.batches import get_genesis_commitment, get_recent_block_hash
 from registry.services.founding import create_register, get_first_output
 from registry.services.records import register_document
@@ -54,6 +57,35 @@ def succeed_register(*, old_outpoint: str, txid: str, vout: int, node: NodeClien
         for batch in stranded:
             last = _continue_batch(batch, after=last, now=now)
     return register
+
+
+def continue_lost_batches(*, now: datetime) -> int:
+    """Continue the batches of succeeded registers whose anchor left its block and does not come back; return how many.
+
+    A reorganisation after the succession may undo them. Their bytes are sent again, and mostly mined again. Where they
+    spend an output that was mined in another version, or no block takes them until the deadline, nobody has the key to
+    sign them anew: the active register commits to their leaves. If the anchor is mined after all, both are good.
+    Raises BatchStateError if the chain has not been followed deep enough.
+    """
+    register = find_register()
+    if register is None or register.succeeds_id is None:
+        return 0
+    waiting = Anchor.objects.filter(height=None, batch__register__network=register.network, batch__continued_by=None)
+    others = waiting.exclude(batch__register=register).select_related("current", "batch__register")
+    # An anchor whose parent was mined in another version, or that waited too long, as far as blocks were followed.
+    lost = [anchor.id for anchor in others if is_overdue(anchor) or not is_rooted(anchor)]
+    if not lost:
+        return 0
+    with transaction.atomic(durable=True):
+        # The register's row serialises this with opening a batch, and with another succession.
+        Register.objects.select_for_update().get(id=register.id)
+        last = Batch.objects.filter(register=register).select_related("register").order_by("-seq").first()
+        if find_register() != register or last is None or last.state == Batch.State.OPEN:
+            return 0
+        due = list(waiting.filter(id__in=lost).select_related("batch").order_by("batch__register_id", "batch__seq"))
+        for anchor in due:
+            last = _continue_batch(anchor.batch, after=last, now=now)
+    return len(due)
 
 
 def _check_lost(old: Register, *, old_outpoint: str) -> None:

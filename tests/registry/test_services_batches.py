@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 from pytest_django.fixtures import Settings
 
+from chain.models import FollowedBlock
 from registry.errors import BatchStateError, RegisterMissingError
 from registry.models import Batch, Record
 from registry.proof import commitments, merkle
 from registry.selectors.batches import get_batch_fields, get_register_fields
+from registry.selectors.registers import get_consumer
 from registry.services.anchors import find_batch_to_anchor
 from registry.services.batches import close_batch, open_batch, seal_batch, seal_due_batches, take_leaves
 from tests.factories.registry import make_document_record
@@ -58,6 +60,17 @@ def test_the_recent_block_is_a_hundred_blocks_deep(founded: FoundedRegister):
 
     tip = founded.node.get_block_count()
     assert batch.recent_block_hash == founded.node.get_block_hash(tip - 99)
+
+
+def test_a_recent_block_below_the_first_followed_one_seals_nothing(founded: FoundedRegister):
+    """Passes if records wait, and the sweep can say so, while following began above the recent block."""
+    make_document_record(now=NOW)
+    tip = founded.node.get_block_count()
+    FollowedBlock.objects.filter(consumer=get_consumer(), height__lte=tip - 99).delete()
+
+    with pytest.raises(BatchStateError, match="no recent block can be named"):
+        seal_batch(now=NOW)
+    assert not Batch.objects.exists()
 
 
 def test_refuses_to_seal_nothing(founded: FoundedRegister):

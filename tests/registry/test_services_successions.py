@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 
 from chain.keys import generate_key
 from chain.networks import REGTEST
+from registry import tasks
 from registry.errors import FirstOutpointError, RegisterMissingError, SuccessionError
 from registry.models import Anchor, Batch, Record, Register
 from registry.proof import commitments
@@ -22,7 +23,7 @@ from registry.selectors.records import find_place, get_record, get_state, list_b
 from registry.selectors.registers import find_register, find_succession, get_register, get_register_at
 from registry.services.batches import open_batch, seal_batch, seal_due_batches
 from registry.services.founding import find_first_outpoint
-from registry.services.successions import succeed_register
+from registry.services.successions import continue_lost_batches, succeed_register
 from tests.factories.registry import make_document_record
 from tests.nodes import DevnodeProcess
 from tests.registry.anchoring import Anchoring, get_current
@@ -177,6 +178,76 @@ def test_the_old_registers_batches_are_not_anchored_any_more(anchoring: Anchorin
         anchoring.mine(1)
 
     assert not Anchor.objects.filter(batch__register=old).exists()
+
+
+def test_an_anchor_that_cannot_be_mined_after_the_succession_is_not_lost(
+    anchoring: Anchoring, old: Register, settings: Settings, tmp_path: Path
+):
+    """Passes if, of two anchors of the old register that a reorganisation undoes, the one that the new branch has in
+    another version counts, and the batch of the one built on it, which nobody can sign anew, is anchored by the new
+    register; and nothing is continued before or twice."""
+    settings.CADASTRE_ANCHOR_DEADLINE_BLOCKS = 2
+    key = settings.CADASTRE_ANCHOR_KEY
+    outpoint = lose_key(anchoring, settings)
+    settings.CADASTRE_ANCHOR_KEY, new_key = key, settings.CADASTRE_ANCHOR_KEY
+    batch = anchoring.seal()
+    anchoring.sweep()
+    before, _ = anchoring.replace(Anchor.objects.get(batch=batch), deadline=2)
+    [block] = anchoring.mine(1)
+    child = anchoring.anchor()
+    settings.CADASTRE_ANCHOR_KEY = new_key
+    register = succeed(anchoring, old, outpoint)
+    assert continue_lost_batches(now=NOW) == 0
+
+    anchoring.fork(block, count=4, versions=(before,))
+    anchoring.sweep()
+    child.refresh_from_db()
+    assert (Anchor.objects.get(batch=batch).current, child.height) == (before, None)
+    tasks.seal_batches_task()
+
+    continued = Batch.objects.get(register=register, continues=child.batch)
+    assert continue_lost_batches(now=NOW) == 0
+    anchoring.settle()
+    place = find_place(get_record(anchoring.records[1].id))
+    assert place is not None
+    assert place.batch == continued
+    anchoring.verify(anchoring.records[1], tmp_path)
+    anchoring.verify(anchoring.records[0], tmp_path, register=old)
+
+
+def test_an_anchor_that_no_block_takes_again_after_the_succession_is_not_lost(
+    anchoring: Anchoring, old: Register, settings: Settings, tmp_path: Path
+):
+    """Passes if an old register's anchor that was undone is left to be mined until its deadline, and only then is its
+    batch continued, once no batch is OPEN."""
+    settings.CADASTRE_ANCHOR_DEADLINE_BLOCKS = 2
+    key = settings.CADASTRE_ANCHOR_KEY
+    outpoint = lose_key(anchoring, settings)
+    settings.CADASTRE_ANCHOR_KEY, new_key = key, settings.CADASTRE_ANCHOR_KEY
+    anchor = anchoring.anchor()
+    settings.CADASTRE_ANCHOR_KEY = new_key
+    register = succeed(anchoring, old, outpoint)
+    anchoring.fork(anchor.block_hash, count=3)
+    anchoring.follow()
+    anchoring.sweep()
+    assert continue_lost_batches(now=NOW) == 0
+
+    anchoring.forget()
+    anchoring.mine(2)
+    make_document_record(now=NOW)
+    open_batch(now=NOW)
+    assert continue_lost_batches(now=NOW) == 0
+    seal_batch(now=NOW)
+    assert continue_lost_batches(now=NOW) == 1
+    assert continue_lost_batches(now=NOW) == 0
+
+    assert Batch.objects.get(continues=anchor.batch).register == register
+    anchoring.settle()
+    anchoring.verify(anchoring.records[0], tmp_path)
+
+
+def test_a_register_that_succeeds_none_continues_nothing(old: Register):
+    assert continue_lost_batches(now=NOW) == 0
 
 
 def test_refuses_to_succeed_a_register_whose_key_is_at_hand(anchoring: Anchoring, old: Register):
