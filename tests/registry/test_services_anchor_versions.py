@@ -6,25 +6,27 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from chain.errors import TransactionMissingInputsError, TransactionRejectedError
-from chain.node import NodeClient
-from chain.node_results import MempoolEntry
-from chain.transactions import Coin, parse_transaction, transaction_id, virtual_size
+from chain.transactions import Coin, parse_transaction, virtual_size
 from registry.errors import AnchorCapError, AnchorCeilingError, AnchorFundsError, AnchorRaceError
-from registry.models import Anchor, AnchorTransaction, Batch, Register
+from registry.models import Anchor, AnchorTransaction
 from registry.proof.transactions import read_anchor
 from registry.rules.fees import Paid
 from registry.selectors.funds import get_anchor_funds, get_spent_today
 from registry.services import anchors
 from registry.services.anchor_drafts import Rivals, draft_anchor, plan_anchor
-from registry.services.anchor_keys import get_anchor_keys
 from registry.services.anchor_versions import replace_anchor
 from tests.nodes import DevnodeProcess
+from tests.registry.anchor_nodes import (
+    DEADLINE,
+    BoastingNode,
+    StingyNode,
+    list_versions,
+    pass_blocks,
+)
 from tests.registry.anchoring import Anchoring, get_current
 from tests.registry.conftest import NOW, FoundedRegister
 from tests.threads import run_together
 
-DEADLINE = 2
 HOUR = timedelta(hours=1)
 State = Anchor.State
 
@@ -43,61 +45,6 @@ def overdue(anchoring: Anchoring) -> Anchor:
     anchoring.sweep()
     pass_blocks(anchoring, DEADLINE)
     return Anchor.objects.select_related("current", "batch__register").get(batch=batch)
-
-
-class BoastingNode(NodeClient):
-    """A client of a node that claims to be far ahead."""
-
-    def get_block_count(self) -> int:
-        """Return a height that no chain has."""
-        return 900_000
-
-
-class StingyNode(NodeClient):
-    """A client of a node that replaces nothing."""
-
-    def send_raw_transaction(self, raw: bytes) -> str:
-        """Refuse what would replace another transaction."""
-        if self.get_mempool_entry(transaction_id(raw)) is None:
-            raise TransactionRejectedError(-26, "insufficient fee")
-        return super().send_raw_transaction(raw)
-
-
-class RefusingNode(NodeClient):
-    """A client of a node that has lost what waited, and takes nothing."""
-
-    def send_raw_transaction(self, raw: bytes) -> str:  # noqa: ARG002
-        """Refuse a transaction, as a node does that does not know the coins."""
-        raise TransactionMissingInputsError(-25, "bad-txns-inputs-missingorspent")
-
-    def get_mempool_entry(self, txid: str) -> MempoolEntry | None:  # noqa: ARG002
-        """Return nothing: no transaction waits here."""
-        return None
-
-
-class BehindNode(RefusingNode):
-    """A client of a node that has not caught up with the blocks that were followed."""
-
-    def find_block_hash(self, height: int) -> str | None:
-        """Return no block above a height that it passed long ago."""
-        return None if height > 50 else super().find_block_hash(height)
-
-    def get_block_count(self) -> int:
-        """Return how far it has come."""
-        return 50
-
-
-def pass_blocks(anchoring: Anchoring, count: int) -> None:
-    """Let blocks pass that leave the anchor waiting."""
-    version = AnchorTransaction.objects.latest("signed_at", "version")
-    anchoring.forget()
-    anchoring.mine(count)
-    anchoring.node.send_raw_transaction(bytes(version.raw))
-
-
-def list_versions(anchor: Anchor) -> list[AnchorTransaction]:
-    """Return an anchor's versions, oldest first."""
-    return list(anchor.transactions.order_by("version"))
 
 
 def test_an_overdue_anchor_is_replaced_by_the_rules_of_bip_125(anchoring: Anchoring, overdue: Anchor, tmp_path: Path):
@@ -344,115 +291,3 @@ def test_a_node_that_claims_another_height_does_not_move_the_deadline(anchoring:
 
     assert anchoring.sweep() == 1
     assert anchor.transactions.count() == 2
-
-
-def sweep_times(anchoring: Anchoring, node: NodeClient, *, count: int) -> None:
-    """Offer and sign so many times on one node."""
-    for _ in range(count):
-        anchors.send_anchors(node=node, now=NOW)
-
-
-def test_a_coin_that_has_become_worth_its_fee_is_no_reason_to_sign_a_refused_anchor_anew(anchoring: Anchoring):
-    """Passes if ten sweeps on a node that refuses an anchor sign nothing, with a coin that is worth its fee at the
-    node's estimate but not at a replacement's rate."""
-    anchoring.pay(get_anchor_keys().payee, 400)
-    anchoring.transport.rate_sat_per_kvb = 10_000
-    anchoring.seal()
-    anchoring.sweep()
-    anchoring.transport.rate_sat_per_kvb = 1_000
-
-    sweep_times(anchoring, RefusingNode(anchoring.devnode.url, transport=anchoring.transport), count=10)
-
-    assert AnchorTransaction.objects.count() == 1
-
-
-@pytest.mark.parametrize(("make", "versions"), [(RefusingNode, 2), (BehindNode, 1)])
-def test_a_refused_anchor_that_pays_too_little_is_signed_anew_once_by_a_node_that_has_the_tip(
-    anchoring: Anchoring, make: type[NodeClient], versions: int
-):
-    anchoring.seal()
-    anchoring.sweep()
-    anchoring.transport.rate_sat_per_kvb = 40_000
-
-    sweep_times(anchoring, make(anchoring.devnode.url, transport=anchoring.transport), count=10)
-
-    assert AnchorTransaction.objects.count() == versions
-
-
-def test_no_anchor_is_signed_on_a_node_that_lacks_the_last_followed_block(anchoring: Anchoring, tmp_path: Path):
-    """Passes if neither a node that is behind nor one on another branch has an anchor signed, and the first one that
-    has the block does."""
-    anchoring.seal()
-    sweep_times(anchoring, BehindNode(anchoring.devnode.url, transport=anchoring.transport), count=3)
-    [block] = anchoring.mine(1)
-    anchoring.node.invalidate_block(block)
-    anchoring.founded.wallet.mine(1)
-    anchors.send_anchors(node=anchoring.node, now=NOW)
-    assert not Anchor.objects.exists()
-
-    anchoring.follow()
-    anchoring.founded.wallet.mine(1)
-    anchoring.follow()
-    assert anchoring.sweep() == 1
-    anchoring.settle()
-    anchoring.check(tmp_path)
-
-
-def test_anchors_beyond_what_a_node_keeps_in_a_row_wait_unchanged(anchoring: Anchoring, tmp_path: Path):
-    """Passes if, of 27 anchors undone, of which the node keeps 25, the last two are not signed anew however high the
-    fees are; the 25th is replaced at its deadline, for what the node has; and all are mined in the end."""
-    chain = [anchoring.anchor() for _ in range(27)]
-    anchoring.fork(chain[0].block_hash, count=28)
-    anchoring.follow()
-    anchoring.transport.rate_sat_per_kvb = 10_000
-
-    sweep_times(anchoring, anchoring.node, count=3)
-    assert [anchor.transactions.count() for anchor in chain] == [1] * 27
-    waiting = [anchoring.node.get_mempool_entry(get_current(anchor.batch).txid) for anchor in chain]
-    assert [entry is not None for entry in waiting] == [True] * 25 + [False] * 2
-
-    anchoring.forget()
-    anchoring.mine(DEADLINE)
-    sweep_times(anchoring, anchoring.node, count=2)
-    assert [anchor.transactions.count() for anchor in chain] == [1] * 24 + [2, 1, 1]
-    kept = [get_current(anchor.batch) for anchor in chain[:25]]
-    size = sum(virtual_size(bytes(version.raw)) for version in kept)
-    assert sum(version.fee_sat for version in kept) * 1_000 / size == pytest.approx(10_000, rel=0.02)
-    anchoring.settle()
-    anchoring.check(tmp_path)
-
-
-def test_nothing_is_signed_for_a_register_that_was_succeeded_meanwhile(anchoring: Anchoring, overdue: Anchor):
-    """Passes if an anchor of a register that has a successor is neither replaced nor is its next one signed."""
-    register = anchoring.founded.register
-    Register.objects.create(
-        network=register.network,
-        first_txid="22" * 32,
-        first_vout=0,
-        first_value_sat=1,
-        first_script=b"",
-        founded_at=NOW,
-        succeeds=register,
-    )
-
-    with pytest.raises(AnchorRaceError):
-        replace_anchor(anchor=overdue, node=anchoring.node, now=NOW)
-    assert overdue.transactions.count() == 1
-    anchoring.mine(1)
-    batch = Batch.objects.create(
-        register=register,
-        seq=1,
-        first_index=1,
-        size=1,
-        size_final=1,
-        state=Batch.State.SEALED,
-        previous_commitment=bytes(overdue.batch.commitment),
-        root=b"r" * 32,
-        subtree_roots=b"r" * 32,
-        recent_block_hash=overdue.batch.recent_block_hash,
-        commitment=b"c" * 32,
-        opened_at=NOW,
-        sealed_at=NOW,
-    )
-    with pytest.raises(AnchorRaceError):
-        anchors.sign_anchor(batch=batch, node=anchoring.node, now=NOW)
