@@ -167,7 +167,7 @@ def test_after_a_reorganisation_the_export_follows(
         export(founded, tmp_path)
     # The database still has the old chain: what is published stays as it was, and valid.
     assert {name: (tmp_path / name).read_bytes() for name in published} == published
-    assert run_verifier(["audit", str(tmp_path)]) == 0
+    assert run_verifier(["audit", str(tmp_path), "--network", "regtest"]) == 0
     founded.mine(1)
 
     assert export(founded, tmp_path).batches == 1
@@ -194,7 +194,7 @@ def test_what_is_published_is_never_invalid_while_an_export_follows_a_reorganisa
     class Watched(Workshop):
         def put(self, name: str, path: Path) -> None:
             super().put(name, path)
-            seen.append((name, run_verifier(["audit", str(tmp_path)])))
+            seen.append((name, run_verifier(["audit", str(tmp_path), "--network", "regtest"])))
 
     monkeypatch.setattr(exports, "Workshop", Watched)
     assert export(founded, tmp_path).batches == 2
@@ -222,7 +222,7 @@ def test_damaged_headers_are_named_and_left_to_the_operator(exported: Path, foun
 
     path.unlink()
     assert export(founded, exported).batches == 2
-    assert run_verifier(["audit", str(exported)]) == 0
+    assert run_verifier(["audit", str(exported), "--network", "regtest"]) == 0
 
 
 def test_headers_that_an_interrupted_export_had_already_are_not_asked_for_again(
@@ -237,7 +237,7 @@ def test_headers_that_an_interrupted_export_had_already_are_not_asked_for_again(
 
     assert len(told) == 1
     assert not headers.exists()
-    assert run_verifier(["audit", str(tmp_path)]) == 0
+    assert run_verifier(["audit", str(tmp_path), "--network", "regtest"]) == 0
 
 
 def test_the_folder_of_another_register_is_refused(exported: Path, founded: FoundedRegister):

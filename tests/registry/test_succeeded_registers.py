@@ -43,8 +43,10 @@ def test_both_registers_are_exported_each_to_its_folder(old: Register, tmp_path:
     call_command("export_register", str(tmp_path / "new"), stdout=printed)
 
     assert printed.getvalue().startswith("2 batches (2 new), 2 records, ")
-    assert run_verifier(["audit", str(tmp_path / "old"), "--registry", name(old)]) == 0
-    assert run_verifier(["audit", str(tmp_path / "new"), "--registry", name(get_register())]) == 0
+    assert run_verifier(["audit", str(tmp_path / "old"), "--registry", name(old), "--network", "regtest"]) == 0
+    assert (
+        run_verifier(["audit", str(tmp_path / "new"), "--registry", name(get_register()), "--network", "regtest"]) == 0
+    )
     with pytest.raises(CommandError, match="another register"):
         call_command("export_register", str(tmp_path / "old"))
 
@@ -62,7 +64,7 @@ def test_a_succeeded_registers_batches_and_proofs_are_in_the_api(old: Register, 
     (tmp_path / "proofs.zip").write_bytes(archive)
     call_command("export_register", str(tmp_path / "export"), "--register", name(old), stdout=io.StringIO())
     headers = str(tmp_path / "export" / "headers.bin")
-    assert run_verifier(["audit", str(tmp_path / "proofs.zip"), "--headers", headers]) == 0
+    assert run_verifier(["audit", str(tmp_path / "proofs.zip"), "--headers", headers, "--network", "regtest"]) == 0
     record = Batch.objects.get(register=old, seq=1).records.get()
     assert f"{record.id}.ots".encode() in archive
 
