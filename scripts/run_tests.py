@@ -25,6 +25,8 @@ COVERED_WHOLE = (
     "registry/api/*",
     "registry/selectors/terms.py",
     "registry/services/policies.py",
+    "payouts/api/*",
+    "payouts/models/*",
     "payouts/rules/*",
     "payouts/selectors/*",
     "payouts/services/*",

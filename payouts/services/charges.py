@@ -166,10 +166,11 @@ def _close(*, transfer_id: UUID, sent_bytes: int, fault: str | None, now: dateti
         return None
     Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") - unsent_bytes)
     entitlement.refresh_from_db(fields=["bytes_served"])
-    is_refunded = Refund.objects.filter(microtransaction_id=entitlement.transfer_id).exists()
-    if fault is None or is_refunded or entitlement.bytes_served >= entitlement.link.blob.length:
+    if fault is None or entitlement.bytes_served >= entitlement.link.blob.length:
         return None
     paid = Microtransaction.objects.get(id=entitlement.transfer_id)
+    if Refund.objects.filter(microtransaction_id=paid.id).exists():
+        return None
     return _refund(paid, reason=fault, now=now)
 
 
