@@ -300,6 +300,31 @@ def test_a_transfer_that_the_database_does_not_let_close_is_logged_and_refunded_
     assert get_balance_msat(carol) == 10_000
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only a server can end a connection")
+def test_a_transfer_is_closed_on_a_new_connection_where_the_server_ended_the_old_one(
+    bob: User, carol: User, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(delivery, "CHUNK_BYTES", 3_000)
+    link = share(bob, price_msat=1_500)
+    charge = charge_transfer(payer=carol, link_id=link.id, territory=None, price_max_msat=None, now=timezone.now())
+    chunks = ChargedChunks(delivery.open_delivery(blob_id=link.blob_id, byte_range=None), charge)
+    assert next(iter(chunks)) == CONTENT[:3_000]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [process_id] = cursor.fetchone()
+
+    def end_connection() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [process_id])
+
+    assert run_together([end_connection]) == []
+    chunks.close()
+    assert len([record for record in caplog.records if record.name == "payouts.api.content"]) == 1
+    assert not OpenTransfer.objects.exists()
+    assert Entitlement.objects.get().bytes_served == 3_000
+
+
 def test_a_refused_charge_closes_the_file(bob: User, carol: User):
     link, client = share(bob, price_msat=10_001), make_client(carol)
     opened = len(list(Path("/proc/self/fd").iterdir()))

@@ -230,6 +230,15 @@ def test_nothing_is_refunded_once_the_length_was_sent_or_the_price_returned(caro
     assert get_balance_msat(carol) == 10_000
 
 
+def test_a_price_that_was_returned_by_hand_is_not_returned_again_when_a_repeat_breaks_off(carol: User, link: Link):
+    paid, repeat = charge(carol, link), charge(carol, link)
+    close_transfer(charge=paid, sent_bytes=0, fault=None, now=NOW)
+    refund_transfer(transfer_id=paid.transfer_id, reason="x", now=NOW)
+    assert close_transfer(charge=repeat, sent_bytes=0, fault="x", now=NOW) is None
+    assert Refund.objects.count() == 1
+    assert get_balance_msat(carol) == 10_000
+
+
 def test_closing_a_free_transfer_changes_nothing(bob: User, link: Link):
     assert close_transfer(charge=charge(bob, link), sent_bytes=0, fault="x", now=NOW) is None
 
