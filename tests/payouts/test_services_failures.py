@@ -1,5 +1,6 @@
 """An operator's proof that a payout can never be mined: complete, final, recorded; on a real development node."""
 
+import socket
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
@@ -193,6 +194,17 @@ def test_the_command_needs_the_permission_and_a_proof(reorganised: Reorganised):
     with pytest.raises(CommandError, match="does not prove"):
         run_command(reorganised, lost=reorganised.parent.hex())
     assert "has failed: Spent twice." in run_command(reorganised, lost=reorganised.grandparent.hex())
+
+
+def test_the_command_says_that_the_node_does_not_answer(reorganised: Reorganised, settings: Settings):
+    reorganised.operator.user_permissions.set(Permission.objects.filter(codename="fail_payoutbatch"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # taken, but nobody listens
+        settings.CADASTRE_NODE_URL = f"http://a:b@127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(CommandError, match=r"does not answer|dropped the connection"):
+            run_command(reorganised, lost=reorganised.grandparent.hex())
+    reorganised.batch.refresh_from_db()
+    assert reorganised.batch.state == State.UNKNOWN
 
 
 def test_the_command_wants_a_block_with_the_conflict(reorganised: Reorganised):

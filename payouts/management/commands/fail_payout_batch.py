@@ -7,6 +7,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from chain.errors import ChainError
 from chain.node import get_node
 from payouts.errors import PayoutsError
 from payouts.services.failures import TransactionPlace, fail_unknown_batch
@@ -49,6 +50,6 @@ class Command(BaseCommand):
                 node=get_node(),
                 now=timezone.now(),
             )
-        except PayoutsError as error:
+        except (PayoutsError, ChainError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{batch} has failed: {batch.failure_reason}")
