@@ -17,7 +17,6 @@ from users.models import User
 pytestmark = pytest.mark.django_db
 
 QUEUE = "/admin/registry/claim/"
-INDEX_QUERIES_MAX = 20
 QUEUE_QUERIES_MAX = 8
 CLAIM_QUERIES_MAX = 24
 
