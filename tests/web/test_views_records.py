@@ -13,7 +13,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from registry.models import Anchor, Record, SplitPolicy
 from registry.proof.__main__ import main as verify
+from registry.rules.digest_lines import Digests
 from registry.services.batches import open_batch
+from registry.services.submissions import register_digests
 from registry.trees import SUBTREE_LEAVES
 from tests.factories.registry import (
     make_anchor,
@@ -214,6 +216,17 @@ def test_a_later_batch_leads_back_to_the_anchor_that_it_spends(client: Client):
     assert first.current is not None
     assert f"{first.current.txid}:0" in text
     assert "the anchor of batch 0" in text
+
+
+def test_a_bare_digest_is_not_shown_with_a_length_that_nobody_knows(client: Client, bob: User):
+    register_digests(user=bob, key="k", digests=Digests(joined=b"d" * 32, body_sha256=bytes(32)), now=NOW)
+    record = Record.objects.get()
+
+    for address in ("/records/", f"/records/{record.id}/"):
+        text = read_text(client.get(address))
+        assert "are digest" in text
+        assert "0 bytes" not in text
+    assert "only the digest was registered" in text
 
 
 def test_who_is_paid_is_shown_with_the_record(client: Client, bob: User):
