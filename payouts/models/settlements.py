@@ -52,6 +52,7 @@ class Carry(models.Model):
     closed_at = models.DateTimeField(null=True, help_text="When the policy's last remainders were given out.")
 
     class Meta:
+        verbose_name_plural = "carries"
         constraints = [
             models.UniqueConstraint(
                 fields=["policy", "record", "affiliate_id", "position"], name="payouts_carry_once_affiliate"
