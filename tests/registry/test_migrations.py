@@ -11,7 +11,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import StateApps
 
-from registry.models import Batch
+from chain.models import FollowedBlock
+from registry.models import Anchor, AnchorScript, Batch
 from registry.proof.merkle import merkle_root
 from registry.selectors.paths import get_path, split_hashes
 from registry.selectors.records import get_record
@@ -20,6 +21,7 @@ from tests.factories.users import NOW
 BEFORE = ("registry", "0002_append_only")
 AFTER = ("registry", "0004_registers_and_coins")
 SIZES = (1, 1_500)
+FIRST_SCRIPT = b"\x00\x14" + bytes(20)
 
 
 @pytest.fixture
@@ -50,15 +52,61 @@ def test_batches_that_were_sealed_before_keep_their_proofs(migrate: Callable[[tu
     assert len(get_path(record)) == 10
 
 
-def make_old_batches(apps: StateApps) -> None:
-    """Write a register with two batches as the schema before had them."""
+def test_a_database_in_use_keeps_its_anchors_its_cursor_and_its_waiting_records(
+    migrate: Callable[[tuple[str, str]], StateApps],
+):
+    """Passes if anchors and versions are as before, the cursor has its network's name, the register the script that
+    founded it, and records without a batch still wait."""
+    old = migrate(BEFORE)
+    register = make_old_batches(old)
+    make_old_anchor(old, register.batches.get(seq=0))
+    add_records(old, None, [hashlib.sha256(b"waiting").digest(), hashlib.sha256(b"too").digest()])
+    for height, consumer in ((0, "registry"), (1, "registry"), (0, "payouts")):
+        FollowedBlock.objects.create(
+            consumer=consumer, height=height, hash=f"{height + 1:064x}", previous_hash=f"{height:064x}"
+        )
+
+    after = migrate(AFTER)
+
+    consumers = FollowedBlock.objects.order_by("consumer", "height").values_list("consumer", "height")
+    assert list(consumers) == [("payouts", 0), ("registry:regtest", 0), ("registry:regtest", 1)]
+    script = AnchorScript.objects.get()
+    assert (script.register_id, bytes(script.script), script.added_at) == (register.id, FIRST_SCRIPT, NOW)
+    anchor = Anchor.objects.select_related("current", "batch").get()
+    assert anchor.current is not None
+    assert (anchor.state, anchor.batch.seq, anchor.waiting_from_height) == (Anchor.State.BROADCAST, 0, None)
+    assert (anchor.current.txid, bytes(anchor.current.raw)) == ("22" * 32, b"raw")
+    waiting = after.get_model("registry", "Record").objects.filter(batch=None)
+    assert list(waiting.values_list("index", flat=True)) == [None, None]
+
+
+def make_old_anchor(apps: StateApps, batch: Any) -> None:
+    """Write an anchor that was sent, with one version."""
+    anchor = apps.get_model("registry", "Anchor").objects.create(
+        id=uuid.uuid4(), batch=batch, state="BROADCAST", changed_at=NOW
+    )
+    anchor.current = apps.get_model("registry", "AnchorTransaction").objects.create(
+        id=uuid.uuid4(),
+        anchor=anchor,
+        version=0,
+        txid="22" * 32,
+        raw=b"raw",
+        fee_sat=200,
+        continuation_sat=1_000,
+        signed_at=NOW,
+    )
+    anchor.save()
+
+
+def make_old_batches(apps: StateApps) -> Any:
+    """Write a register with two batches as the schema before had them, and return it."""
     register = apps.get_model("registry", "Register").objects.create(
         id=uuid.uuid4(),
         network="regtest",
         first_txid="11" * 32,
         first_vout=0,
         first_value_sat=1,
-        first_script=b"",
+        first_script=FIRST_SCRIPT,
         founded_at=NOW,
     )
     first_index = 0
@@ -78,10 +126,11 @@ def make_old_batches(apps: StateApps) -> None:
         )
         add_records(apps, batch, leaves)
         first_index += size
+    return register
 
 
-def add_records(apps: StateApps, batch: Any, leaves: list[bytes]) -> None:
-    """Write a record for each leaf."""
+def add_records(apps: StateApps, batch: Any | None, leaves: list[bytes]) -> None:
+    """Write a record for each leaf, in a batch or waiting for one."""
     model = apps.get_model("registry", "Record")
     hashes = dict.fromkeys(("sha256", "root", "seal", "details_salt", "details_hash"), bytes(32))
     rows = [
@@ -93,7 +142,7 @@ def add_records(apps: StateApps, batch: Any, leaves: list[bytes]) -> None:
             leaf=leaf,
             registered_at=NOW,
             batch=batch,
-            index=batch.first_index + position,
+            index=None if batch is None else batch.first_index + position,
             **hashes,
         )
         for position, leaf in enumerate(leaves)
