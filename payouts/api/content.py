@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -86,7 +86,10 @@ class ChargedChunks:
             raise TransferOverdueError
 
     def _close_transfer(self) -> None:
-        """Close the transfer; where the database fails, log what is known. The sweep closes it later."""
+        """Close the transfer; where the database fails, log what is known. The sweep closes it later.
+
+        Where the server ended the connection, Django has a new one as soon as the failed transaction is left.
+        """
         for attempt in range(1, CLOSE_ATTEMPTS_MAX + 1):
             try:
                 close_transfer(charge=self._charge, sent_bytes=self._sent_bytes, fault=self._fault, now=timezone.now())
@@ -102,9 +105,6 @@ class ChargedChunks:
                 )
             else:
                 return
-            if not connection.is_usable():
-                # The next attempt opens a new one.
-                connection.close()
 
 
 class ContentView(APIView):
