@@ -1,9 +1,30 @@
 """Lists are paged by a cursor over time and id, so that new rows never shift a page."""
 
+from collections.abc import Sequence
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
 from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from users.api.queries import check_query
+
+M = TypeVar("M", bound=Model)
 
 
-class TimeCursorPagination(CursorPagination):
+class StrictCursorPagination(CursorPagination):
+    """Pages by a cursor; an empty or repeated parameter is refused, so that no filter is lost unnoticed."""
+
+    def paginate_queryset(
+        self, queryset: QuerySet[M] | Sequence[M], request: Request, view: APIView | None = None
+    ) -> list[M] | None:
+        """Return the page that the request asks for. Raises ValidationError if its query is not acceptable."""
+        check_query(request)
+        return super().paginate_queryset(queryset, request, view)
+
+
+class TimeCursorPagination(StrictCursorPagination):
     """Pages of 50, the newest first; `limit` asks for up to 200. Subclass it for another column of time."""
 
     ordering: tuple[str, ...] = ("-created_at", "-id")
