@@ -11,14 +11,15 @@ from rest_framework.views import APIView
 from users.api.queries import check_query
 
 M = TypeVar("M", bound=Model)
+R = TypeVar("R")
 
 
 class StrictCursorPagination(CursorPagination):
     """Pages by a cursor; an empty or repeated parameter is refused, so that no filter is lost unnoticed."""
 
     def paginate_queryset(
-        self, queryset: QuerySet[M] | Sequence[M], request: Request, view: APIView | None = None
-    ) -> list[M] | None:
+        self, queryset: QuerySet[M, R] | Sequence[R], request: Request, view: APIView | None = None
+    ) -> list[R] | None:
         """Return the page that the request asks for. Raises ValidationError if its query is not acceptable."""
         check_query(request)
         return super().paginate_queryset(queryset, request, view)
