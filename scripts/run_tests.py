@@ -23,6 +23,7 @@ COVERED_WHOLE = (
     "registry/proof/*",
     "registry/rules/*",
     "registry/api/*",
+    "registry/tasks.py",
     "registry/selectors/terms.py",
     "registry/services/policies.py",
     "payouts/api/*",
