@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django.fixtures import Settings
 from rest_framework.throttling import ScopedRateThrottle
 
 from registry.api.archive_slots import ArchiveBody
+from registry.api.batches import BatchProofsView
 from registry.errors import ArchivesBusyError
 from registry.models import Anchor
 from registry.services import anchors
@@ -66,6 +67,15 @@ def test_an_address_reads_one_archive_at_a_time(mined: FoundedRegister):
     assert reading.getvalue()[:2] == b"PK"
     again = Client().get(URL)
     assert (again.status_code, again.getvalue()[:2]) == (200, b"PK")
+
+
+@pytest.mark.django_db
+def test_head_has_nothing_written(mined: FoundedRegister):
+    answer = BatchProofsView.as_view()(RequestFactory().head(URL), seq=0)
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
+    assert b"".join(answer.streaming_content) == b""
+    answer.close()
 
 
 def test_a_process_sends_no_more_archives_than_the_settings_say(settings: Settings):
