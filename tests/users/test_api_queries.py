@@ -43,3 +43,18 @@ def test_a_query_is_refused_for_all_its_mistakes_at_once():
         {"pointer": "/sha256", "detail": "This parameter may not be empty."},
         {"pointer": "/limit", "detail": "This parameter may be given once only."},
     ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("limit", ["0", "-1", "ten", "1.5", "9" * 5_000], ids=["0", "-1", "ten", "1.5", "too-long"])
+def test_a_limit_is_a_positive_number(limit: str):
+    answer = make_client().get("/api/v1/records", {"limit": limit})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-input")
+    assert answer.json()["errors"] == [{"pointer": "/limit", "detail": "This must be a positive number."}]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("limit", ["1", "200", "1000"])
+def test_a_limit_may_be_higher_than_the_highest(limit: str):
+    assert make_client().get("/api/v1/records", {"limit": limit}).status_code == 200

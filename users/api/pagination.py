@@ -1,9 +1,11 @@
 """Lists are paged by a cursor over time and id, so that new rows never shift a page."""
 
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
 from django.db.models import Model, QuerySet
+from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -12,6 +14,7 @@ from users.api.queries import check_query
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")
+LIMIT = re.compile("[1-9][0-9]{0,8}")
 
 
 class StrictCursorPagination(CursorPagination):
@@ -23,6 +26,13 @@ class StrictCursorPagination(CursorPagination):
         """Return the page that the request asks for. Raises ValidationError if its query is not acceptable."""
         check_query(request)
         return super().paginate_queryset(queryset, request, view)
+
+    def get_page_size(self, request: Request) -> int | None:
+        """Return how many rows a page has. Raises ValidationError if `limit` is no positive number."""
+        name = self.page_size_query_param
+        if name is not None and not LIMIT.fullmatch(request.query_params.get(name, "1")):
+            raise ValidationError({name: ["This must be a positive number."]})
+        return super().get_page_size(request)
 
 
 class TimeCursorPagination(StrictCursorPagination):
