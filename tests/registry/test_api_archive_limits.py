@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
+from django.http import StreamingHttpResponse
 from django.test import Client, RequestFactory
 from pytest_django.fixtures import Settings
 from rest_framework.throttling import ScopedRateThrottle
@@ -73,8 +74,9 @@ def test_an_address_reads_one_archive_at_a_time(mined: FoundedRegister):
 def test_head_has_nothing_written(mined: FoundedRegister):
     answer = BatchProofsView.as_view()(RequestFactory().head(URL), seq=0)
 
+    assert isinstance(answer, StreamingHttpResponse)
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
-    assert b"".join(answer.streaming_content) == b""
+    assert answer.getvalue() == b""
     answer.close()
 
 
