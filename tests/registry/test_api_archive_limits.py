@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
-from django.http import StreamingHttpResponse
+from django.http import HttpResponseBase, StreamingHttpResponse
 from django.test import Client, RequestFactory
 from pytest_django.fixtures import Settings
 from rest_framework.throttling import ScopedRateThrottle
@@ -72,7 +72,7 @@ def test_an_address_reads_one_archive_at_a_time(mined: FoundedRegister):
 
 @pytest.mark.django_db
 def test_head_has_nothing_written(mined: FoundedRegister):
-    answer = BatchProofsView.as_view()(RequestFactory().head(URL), seq=0)
+    answer: HttpResponseBase = BatchProofsView.as_view()(RequestFactory().head(URL), seq=0)
 
     assert isinstance(answer, StreamingHttpResponse)
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
