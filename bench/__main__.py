@@ -14,7 +14,15 @@ def main() -> int:
     """Measure and print; a bar that is missed is shown, and is no error: machines differ."""
     install_peers()
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors. Ratios of medians, each pair in turn.\n")
-    print_table([*merkle.measure(), *proofs.measure(), *headers.measure(), *measure_on_postgresql("submissions")])
+    print_table(
+        [
+            *merkle.measure(),
+            *proofs.measure(),
+            *headers.measure(),
+            *measure_on_postgresql("submissions"),
+            *measure_on_postgresql("delivery"),
+        ]
+    )
     return 0
 
 

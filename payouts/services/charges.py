@@ -61,14 +61,16 @@ def charge_transfer(
     affiliate_id: UUID | None = None,
     nonce_sha256: bytes | None = None,
     requested_bytes: int | None = None,
+    is_handed_over: bool = False,
 ) -> Charge:
     """Charge one transfer of a link to a payer, or to nobody where it is free, and commit before the first byte.
 
     A payer's repeats within CADASTRE_ENTITLEMENT_SECONDS are free while the requested bytes (None: the whole blob) fit
     into what the entitlement allows, so a double click pays once. They count as served until close_transfer gives back
-    what was not sent. `price_max_msat` is the most that was agreed to, None for any; `nonce_sha256` is 32 bytes. Raises
-    PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more than agreed,
-    BalanceFrozenError if the payer's balance is frozen, and what get_terms raises.
+    what was not sent, unless they are handed over to a server that tells nobody how much it sends: then all of them
+    count, and there is nothing to close. `price_max_msat` is the most that was agreed to, None for any; `nonce_sha256`
+    is 32 bytes. Raises PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more
+    than agreed, BalanceFrozenError if the payer's balance is frozen, and what get_terms raises.
     """
     terms = get_terms(link_id=link_id, territory=territory, at=now)
     reserved_bytes = requested_bytes or terms.length
@@ -91,7 +93,10 @@ def charge_transfer(
             created_at=now,
         )
         entitlement = entitlement or _entitle(microtransaction, length=terms.length)
-        _open(entitlement, transfer_id=microtransaction.id, reserved_bytes=reserved_bytes, now=now)
+        if entitlement is not None:
+            _count(entitlement, reserved_bytes=reserved_bytes)
+        if entitlement is not None and not is_handed_over:
+            _open(entitlement, transfer_id=microtransaction.id, reserved_bytes=reserved_bytes, now=now)
     return Charge(
         transfer_id=microtransaction.id,
         amount_msat=amount_msat,
@@ -231,12 +236,15 @@ def _take_price(*, payer: User | None, terms: Terms, price_max_msat: int | None)
     raise PaymentRequiredError(terms=terms, balance_msat=0 if balance is None else balance.balance_msat)
 
 
-def _open(entitlement: Entitlement | None, *, transfer_id: UUID, reserved_bytes: int, now: datetime) -> None:
-    """Count bytes as served before they are, until the transfer is closed: a step under the lock of the balance."""
+def _count(entitlement: Entitlement, *, reserved_bytes: int) -> None:
+    """Count bytes as served before they are: a step under the lock of the balance."""
     require_transaction()
-    if entitlement is None:
-        return
     Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") + reserved_bytes)
+
+
+def _open(entitlement: Entitlement, *, transfer_id: UUID, reserved_bytes: int, now: datetime) -> None:
+    """Remember what was counted until the transfer is closed: a step under the lock of the balance."""
+    require_transaction()
     OpenTransfer.objects.create(
         transfer_id=transfer_id, entitlement=entitlement, reserved_bytes=reserved_bytes, opened_at=now
     )
