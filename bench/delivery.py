@@ -47,7 +47,7 @@ def measure(blob_bytes: int = BLOB_BYTES) -> list[Row]:
     user, link = _share(blob_bytes)
     secret = create_token(user=user, name="bench", scopes=[Scope.PAYMENTS_WRITE], now=timezone.now()).secret
     ours = (f"/api/v1/links/{link.id}/content", {"Authorization": f"Bearer {secret}", "Cadastre-Price-Max": "1"})
-    plain = (f"/plain/{link.blob.storage_name}", {})
+    plain: tuple[str, dict[str, str]] = (f"/plain/{link.blob.storage_name}", {})
     with started_server() as url:
         return [
             compare(

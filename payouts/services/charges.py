@@ -78,19 +78,14 @@ def charge_transfer(
         reason, entitlement = _find_reason(payer=payer, terms=terms, reserved_bytes=reserved_bytes, now=now)
         is_paid = reason == Reason.PRICE
         amount_msat = _take_price(payer=payer, terms=terms, price_max_msat=price_max_msat) if is_paid else 0
-        microtransaction = Microtransaction.objects.create(
-            payer_id=None if payer is None else payer.id,
-            link_id=terms.link_id,
-            record_id=terms.record_id,
-            work_id=terms.work_id,
-            policy_id=terms.policy_id,
-            uploader_id=terms.uploader_id,
-            affiliate_id=affiliate_id,
-            window=stamp_open_window(now=now),
+        microtransaction = _write_microtransaction(
+            payer=payer,
+            terms=terms,
             amount_msat=amount_msat,
             reason=reason,
-            nonce_sha256=NO_NONCE if nonce_sha256 is None else nonce_sha256,
-            created_at=now,
+            affiliate_id=affiliate_id,
+            nonce_sha256=nonce_sha256,
+            now=now,
         )
         entitlement = entitlement or _entitle(microtransaction, length=terms.length)
         if entitlement is not None:
@@ -219,6 +214,34 @@ def _find_reason(
     entitlements = Entitlement.objects.filter(fits, payer=payer, link_id=terms.link_id, ends_at__gt=now)
     entitlement = entitlements.order_by("number").first()
     return (Reason.PRICE, None) if entitlement is None else (Reason.ENTITLED, entitlement)
+
+
+def _write_microtransaction(
+    *,
+    payer: User | None,
+    terms: Terms,
+    amount_msat: int,
+    reason: Microtransaction.Reason,
+    affiliate_id: UUID | None,
+    nonce_sha256: bytes | None,
+    now: datetime,
+) -> Microtransaction:
+    """Write what a transfer is charged into the open window: a step."""
+    require_transaction()
+    return Microtransaction.objects.create(
+        payer_id=None if payer is None else payer.id,
+        link_id=terms.link_id,
+        record_id=terms.record_id,
+        work_id=terms.work_id,
+        policy_id=terms.policy_id,
+        uploader_id=terms.uploader_id,
+        affiliate_id=affiliate_id,
+        window=stamp_open_window(now=now),
+        amount_msat=amount_msat,
+        reason=reason,
+        nonce_sha256=NO_NONCE if nonce_sha256 is None else nonce_sha256,
+        created_at=now,
+    )
 
 
 def _take_price(*, payer: User | None, terms: Terms, price_max_msat: int | None) -> int:
