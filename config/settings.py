@@ -83,6 +83,7 @@ CADASTRE_PLATFORM_FEE_BP = env.integer("CADASTRE_PLATFORM_FEE_BP", 1_000, maximu
 
 # --- Storage ---
 CADASTRE_UPLOAD_BYTES_MAX = env.integer("CADASTRE_UPLOAD_BYTES_MAX", 64 * 2**30, minimum=1)
+CADASTRE_ACCEL_LOCATION = env.text("CADASTRE_ACCEL_LOCATION", "")
 CADASTRE_UPLOAD_DIR = Path(env.text("CADASTRE_UPLOAD_DIR", str(CADASTRE_VAR_DIR / "uploads"))).resolve()
 CADASTRE_UPLOADS_UNFINISHED_MAX = env.integer("CADASTRE_UPLOADS_UNFINISHED_MAX", 100, minimum=1)
 CADASTRE_UPLOAD_EXPIRY_SECONDS = env.integer("CADASTRE_UPLOAD_EXPIRY_SECONDS", 7 * 86_400, minimum=60)
@@ -186,7 +187,7 @@ STORAGES: dict[str, dict[str, Any]] = {
     },
     "blobs": {
         "BACKEND": "storage.backends.DirectoryStorage",
-        "OPTIONS": {"location": CADASTRE_VAR_DIR / "blobs"},
+        "OPTIONS": {"location": CADASTRE_VAR_DIR / "blobs", "accel_location": CADASTRE_ACCEL_LOCATION},
     },
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"

@@ -7,11 +7,12 @@ import pytest
 from django.db import connection
 
 import bench
-from bench import headers, merkle, proofs, submissions
+from bench import delivery, headers, merkle, proofs, submissions
 from bench.peers.run import ENVIRONMENT
 from bench.rows import Row
+from tests.nginx import find_nginx
 
-MEASURED = {headers.__name__, merkle.__name__, proofs.__name__, submissions.__name__}
+MEASURED = {delivery.__name__, headers.__name__, merkle.__name__, proofs.__name__, submissions.__name__}
 """The modules whose rows are measured here."""
 
 SCRIPTS = {"bench.__main__", "bench.million", "bench.million_stages"}
@@ -56,3 +57,12 @@ def test_the_row_of_bulk_registration_can_be_measured():
         pytest.skip("COPY is PostgreSQL's")
 
     assert_measured(submissions.measure(count=30), 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_row_of_delivery_can_be_measured():
+    if connection.vendor != "postgresql":
+        pytest.skip("the server is started on the database that CADASTRE_DATABASE_URL names")
+    find_nginx()
+
+    assert_measured(delivery.measure(blob_bytes=2**20), 1)
