@@ -9,7 +9,6 @@ from bench.peers.run import install_peers
 from bench.postgresql import measure_on_postgresql
 from bench.rows import print_table
 
-
 ON_POSTGRESQL = ("submissions", "delivery")
 
 
