@@ -132,6 +132,13 @@ class Anchor(models.Model):
             "the deadline counts from there."
         ),
     )
+    refusal = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The version that the node refuses and why, as it was reported; empty while it refuses none.",
+    )
     changed_at = models.DateTimeField()
 
     class Meta:

@@ -38,6 +38,8 @@ from registry.services.anchor_versions import (
 CHAIN_MAX = 25
 """Transactions in a row that a node keeps unconfirmed, by policy (Bitcoin Core's default up to 30)."""
 
+REFUSAL_LENGTH_MAX = 300
+
 logger = logging.getLogger(__name__)
 
 
@@ -218,6 +220,8 @@ def _send(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
             # It is mined already; following the chain will say so.
             logger.info("anchor %s is in a block already", current.txid)
     with transaction.atomic(durable=True):
+        if anchor.refusal:
+            Anchor.objects.filter(id=anchor.id).update(refusal="")
         # Another worker may have signed a further version meanwhile, which is not sent yet.
         signed = Anchor.objects.filter(id=anchor.id, state=Anchor.State.SIGNED, current=current)
         signed.update(state=Anchor.State.BROADCAST, changed_at=now)
@@ -228,11 +232,16 @@ def _report_refusal(*, anchor: Anchor, error: TransactionRejectedError, node: No
     """Say that the node refuses an anchor; return whether an earlier version of it is waiting there instead.
 
     The bytes stay stored and are sent again; whichever version is mined counts. An anchor that never gets through
-    shows as an alarm (oldest_unanchored_seconds), never as silence.
+    shows as an alarm (oldest_unanchored_seconds), never as silence. The log has the refusal once, however many sweeps
+    meet it: the anchors of a succeeded register may be refused for ever.
     """
     known = find_waiting_version(anchor, node=node)
     if known is not None:
         logger.info("anchor %s was refused (%s); version %s waits", anchor.current, error, known.version)
-    else:
+        return True
+    refusal = f"{anchor.current}: {error}"[:REFUSAL_LENGTH_MAX]
+    with transaction.atomic(durable=True):
+        is_new = Anchor.objects.filter(id=anchor.id).exclude(refusal=refusal).update(refusal=refusal)
+    if is_new:
         logger.error("anchor %s was refused: %s", anchor.current, error)
-    return known is not None
+    return False

@@ -82,5 +82,6 @@ def _mine_anchors(*, block: Block, now: datetime) -> None:
             current=version,
             height=block.height,
             block_hash=block.hash,
+            refusal="",
             changed_at=now,
         )
