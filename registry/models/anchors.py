@@ -143,7 +143,12 @@ class Anchor(models.Model):
 
     class Meta:
         ordering = ["-batch__seq"]
-        indexes = [models.Index(fields=["block_hash"], name="registry_anchor_block_hash")]
+        indexes = [
+            models.Index(fields=["block_hash"], name="registry_anchor_block_hash"),
+            # What every sweep and every block asks for: few rows, however many are FINAL.
+            models.Index(fields=["batch"], name="registry_anchor_unmined", condition=models.Q(height=None)),
+            models.Index(fields=["height"], name="registry_anchor_mined", condition=models.Q(state="MINED")),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="registry_anchor_mined_in_a_block",

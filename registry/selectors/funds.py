@@ -12,6 +12,7 @@ from chain.transactions import P2WPKH_INPUT_WEIGHT, Coin, parse_transaction
 from registry.models import Anchor, AnchorCoin, AnchorTransaction, Register
 from registry.rules.fees import count_affordable, fee_at
 from registry.selectors.registers import get_consumer, get_register
+from registry.selectors.waiting import list_unmined
 
 COINBASE_MATURITY_BLOCKS = 100
 """Consensus: a coinbase output can be spent in the hundredth block after its own."""
@@ -116,9 +117,9 @@ def list_top_ups(*, scripts: Collection[bytes], for_anchor: Anchor | None = None
         return []
     network = settings.CADASTRE_NETWORK
     taken = set(Register.objects.filter(network=network).values_list("first_txid", "first_vout"))
-    waiting = Anchor.objects.filter(height=None, batch__register__network=network).select_related("current")
-    for anchor in waiting if for_anchor is None else waiting.exclude(id=for_anchor.id):
-        taken |= set(list_outpoints(anchor.current)[1:])
+    for anchor in list_unmined():
+        if for_anchor is None or anchor.id != for_anchor.id:
+            taken |= set(list_outpoints(anchor.current)[1:])
     coins = AnchorCoin.objects.filter(network=network, height__isnull=False, spent_txid="", script__in=list(scripts))
     return [
         coin

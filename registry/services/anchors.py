@@ -21,6 +21,7 @@ from registry.errors import AnchorKeyMissingError, AnchorRaceError
 from registry.models import Anchor, Batch, Register
 from registry.selectors.funds import get_continuation
 from registry.selectors.registers import find_register, get_consumer
+from registry.selectors.waiting import list_unmined
 from registry.services.anchor_drafts import draft_anchor, plan_anchor
 from registry.services.anchor_keys import get_anchor_keys, note_anchor_scripts
 from registry.services.anchor_versions import (
@@ -56,23 +57,26 @@ def send_anchors(*, node: NodeClient, now: datetime) -> int:
     register = find_register()
     if register is None:
         return 0
-    sent, refused = _send_waiting(_list_unmined(None), node=node, now=now)
+    sent, refused = _send_waiting(list_unmined(), node=node, now=now)
     try:
         is_signed = _sign_due(register=register, refused=refused, node=node, now=now)
     except AnchorRaceError:
         logger.info("another worker is anchoring in %s", register)
         return sent
     if is_signed:
-        sent += _send_waiting(_list_unmined(register), node=node, now=now)[0]
+        sent += _send_waiting(list_unmined(register), node=node, now=now)[0]
     return sent
 
 
 def find_batch_to_anchor(register: Register) -> Batch | None:
     """Return the register's next batch to sign an anchor for, or None while one is in flight or nothing is sealed."""
-    if _list_unmined(register):
+    if list_unmined(register):
         return None
-    waiting = Batch.objects.filter(register=register, state=Batch.State.SEALED, anchor=None)
-    return waiting.select_related("register").order_by("seq").first()
+    # Anchors are signed in the order of their batches, so none is missing before the last.
+    anchored = Anchor.objects.filter(batch__register=register).order_by("-batch__seq")
+    last_seq = anchored.values_list("batch__seq", flat=True).first()
+    after = Batch.objects.filter(register=register, seq__gt=-1 if last_seq is None else last_seq)
+    return after.filter(state=Batch.State.SEALED).select_related("register").order_by("seq").first()
 
 
 def sign_anchor(*, batch: Batch, node: NodeClient, now: datetime) -> Anchor:
@@ -107,7 +111,7 @@ def _sign_due(*, register: Register, refused: set[UUID | None], node: NodeClient
     download, on another network or on another branch knows neither the coins nor the fees, and refuses what is good.
     """
     _note_scripts(register=register, now=now)
-    unmined = _list_unmined(register)
+    unmined = list_unmined(register)
     batch = find_batch_to_anchor(register)
     if batch is not None:
         # A machine without a key has nothing to ask a node for.
@@ -162,14 +166,6 @@ def _note_scripts(*, register: Register, now: datetime) -> None:
     except AnchorKeyMissingError:
         return
     note_anchor_scripts(register=register, keys=keys, now=now)
-
-
-def _list_unmined(register: Register | None) -> list[Anchor]:
-    """Return the anchors that wait for a block, in order: of a register, or of all of the settings' network."""
-    waiting = Anchor.objects.filter(height=None, batch__register__network=settings.CADASTRE_NETWORK)
-    if register is not None:
-        waiting = waiting.filter(batch__register=register)
-    return list(waiting.select_related("current", "batch__register").order_by("batch__register_id", "batch__seq"))
 
 
 def _get_height() -> int:
