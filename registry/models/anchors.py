@@ -35,6 +35,7 @@ class Register(models.Model):
             models.UniqueConstraint(
                 fields=["network", "first_txid", "first_vout"], name="registry_register_outpoint_once"
             ),
+            amount_constraint(name="registry_register_first_value_not_negative", field="first_value_sat"),
         ]
 
     def __str__(self) -> str:
