@@ -38,8 +38,8 @@ def migrate(transactional_db: None) -> Iterator[Callable[[tuple[str, str]], Stat
 
 def find_newest() -> tuple[str, str]:
     """Return the registry's last migration, which the models of the code fit."""
-    [newest] = MigrationExecutor(connection).loader.graph.leaf_nodes("registry")
-    return newest
+    [(app, name)] = MigrationExecutor(connection).loader.graph.leaf_nodes("registry")
+    return app, name
 
 
 def test_batches_that_were_sealed_before_keep_their_proofs(migrate: Callable[[tuple[str, str]], StateApps]):
