@@ -15,7 +15,7 @@ def optional_amount(field: str) -> models.Q:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payouts', '0005_carries_in_the_plural'),
+        ('payouts', '0006_cursor_of_a_network'),
     ]
 
     operations = [
