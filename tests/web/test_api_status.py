@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from chain.models import FollowerState
 from registry.models import Anchor
+from registry.rules.fees import CONTINUATION_SAT_MIN
 from registry.selectors.registers import get_consumer
 from tests.factories.registry import (
     FIRST_VALUE_SAT,
@@ -147,7 +148,7 @@ def test_it_fails_once_the_funds_pay_for_too_few_anchors(settings: Settings):
     anchor = make_anchor(state=Anchor.State.FINAL)
     assert anchor.current is not None
     left_sat = FIRST_VALUE_SAT - anchor.current.fee_sat
-    affordable = left_sat // anchor.current.fee_sat
+    affordable = (left_sat - CONTINUATION_SAT_MIN) // anchor.current.fee_sat
     settings.CADASTRE_HEALTH_FUNDS_ANCHORS = affordable
     assert read_reasons() == []
     settings.CADASTRE_HEALTH_FUNDS_ANCHORS = affordable + 1
@@ -155,6 +156,7 @@ def test_it_fails_once_the_funds_pay_for_too_few_anchors(settings: Settings):
     assert read_reasons() == ["funds-low"]
     assert Client().get(URL).json()["funds"] == {
         "funds_sat": left_sat,
+        "stranded_sat": 0,
         "anchor_cost_sat": anchor.current.fee_sat,
         "anchors_affordable": affordable,
     }
