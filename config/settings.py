@@ -76,6 +76,7 @@ CADASTRE_SEAL_AGE_SECONDS = env.integer("CADASTRE_SEAL_AGE_SECONDS", 600)
 CADASTRE_SEAL_COUNT = env.integer("CADASTRE_SEAL_COUNT", 10_000, minimum=1)
 CADASTRE_SEAL_CHUNK = env.integer("CADASTRE_SEAL_CHUNK", 10_000, minimum=1)
 CADASTRE_BULK_RECORDS_PER_DAY = env.integer("CADASTRE_BULK_RECORDS_PER_DAY", 1_000_000)
+CADASTRE_ANCHORS_FILES_PER_HOUR = env.integer("CADASTRE_ANCHORS_FILES_PER_HOUR", 600, minimum=1)
 CADASTRE_ARCHIVES_PER_HOUR = env.integer("CADASTRE_ARCHIVES_PER_HOUR", 120, minimum=1)
 CADASTRE_ARCHIVES_AT_ONCE = env.integer("CADASTRE_ARCHIVES_AT_ONCE", 2, minimum=1)
 CADASTRE_RECENT_BLOCK_DEPTH = env.integer("CADASTRE_RECENT_BLOCK_DEPTH", 100, minimum=1, maximum=10_000)
@@ -224,6 +225,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_THROTTLE_RATES": {
         "sign_up": "20/hour",
         "sign_in": "60/hour",
+        "anchors": f"{CADASTRE_ANCHORS_FILES_PER_HOUR}/hour",
         "archives": f"{CADASTRE_ARCHIVES_PER_HOUR}/hour",
     },
     # How many proxies in front append to X-Forwarded-For; what a client writes there itself must not evade throttling.
