@@ -106,7 +106,8 @@ class ChainInfo:
     """The state of the node's chain (`getblockchaininfo`).
 
     Whether it is in its initial download is None where the node does not say; `prune_height` is that of the
-    lowest block which a pruned node has, None where nothing is pruned or the node does not say.
+    lowest block which a pruned node has, None where nothing is pruned or the node does not say. `signet_challenge`
+    (hex, in lower case) is the script of a signet's blocks, None on other networks or where the node does not say.
     """
 
     chain: str
@@ -116,12 +117,14 @@ class ChainInfo:
     is_initial_block_download: bool | None
     pruned: bool
     prune_height: int | None
+    signet_challenge: str | None
 
     @classmethod
     def from_json(cls, value: object) -> Self:
         """Read the node's answer."""
         fields = _read_object(value)
         download, prune_height = fields.get("initialblockdownload"), fields.get("pruneheight")
+        challenge = fields.get("signet_challenge")
         return cls(
             chain=read_text(fields.get("chain")),
             blocks=read_int(fields.get("blocks")),
@@ -130,6 +133,7 @@ class ChainInfo:
             is_initial_block_download=None if download is None else read_bool(download),
             pruned=read_bool(fields.get("pruned")),
             prune_height=None if prune_height is None else read_int(prune_height),
+            signet_challenge=None if challenge is None else read_raw(challenge).hex(),
         )
 
 
