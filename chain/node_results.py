@@ -193,6 +193,28 @@ class TxOut:
 
 
 @dataclass(frozen=True)
+class UnspentCoin:
+    """An unspent output of the best chain and the height of its block (`scantxoutset`)."""
+
+    txid: str
+    vout: int
+    height: int
+
+    @classmethod
+    def list_from_json(cls, value: object) -> list[Self]:
+        """Read the node's answer, in the order of the heights."""
+        fields = _read_object(value)
+        listed = fields.get("unspents")
+        if not read_bool(fields.get("success")) or not isinstance(listed, list):
+            raise NodeProtocolError("scantxoutset did not list the outputs")
+        coins = [
+            cls(read_hash(item.get("txid")), read_int(item.get("vout")), read_int(item.get("height")))
+            for item in map(_read_object, listed)
+        ]
+        return sorted(coins, key=lambda coin: (coin.height, coin.txid, coin.vout))
+
+
+@dataclass(frozen=True)
 class AcceptResult:
     """Whether the mempool would take a transaction (`testmempoolaccept`), and why not."""
 
