@@ -34,6 +34,7 @@ from users.api.authentication import get_user
 from users.api.idempotency import idempotent
 from users.api.pagination import TimeCursorPagination
 from users.api.permissions import HasScope, Public
+from users.api.queries import read_query
 from users.api.schema import IDEMPOTENCY_KEY, describe_problem
 
 OTS_MEDIA_TYPE = "application/vnd.opentimestamps.v1"
@@ -108,9 +109,7 @@ class RecordListView(generics.ListAPIView[Record]):
     @extend_schema(parameters=[OpenApiParameter("sha256", OpenApiTypes.STR, description="A digest, 64 hex digits.")])
     def get(self, request: Request) -> Response:
         """List records, newest first, or those of one digest."""
-        query = DigestQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        digest = query.validated_data.get("sha256")
+        digest = read_query(request, DigestQuery).get("sha256")
         page = self.paginate_queryset(list_records(sha256=bytes.fromhex(digest) if digest else None))
         return self.get_paginated_response(RecordOutput(page or [], many=True).data)
 

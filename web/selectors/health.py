@@ -8,7 +8,7 @@ from django.conf import settings
 
 from chain.follower import find_tip
 from chain.models import FollowerState
-from payouts.services.following import CONSUMER as PAYOUTS_CONSUMER
+from payouts.services.following import get_consumer as get_payouts_consumer
 from registry.models import Anchor, Register
 from registry.selectors.batches import get_oldest_unanchored_at
 from registry.selectors.chain_ends import find_foreign_spend
@@ -111,7 +111,7 @@ def get_health(*, now: datetime) -> HealthFacts:
 
 def _list_followers(register: Register | None, *, now: datetime) -> tuple[FollowerFacts, ...]:
     """Return the two consumers of blocks. The registry's must run once there is a register to follow for."""
-    names = {"registry": get_consumer(), "payouts": PAYOUTS_CONSUMER}
+    names = {"registry": get_consumer(), "payouts": get_payouts_consumer()}
     states = {state.consumer: state for state in FollowerState.objects.filter(consumer__in=names.values())}
     started_at = {"registry": register.founded_at if register else None, "payouts": None}
     return tuple(
