@@ -7,6 +7,7 @@ from typing import Any
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
+from chain.networks import SIGNET_CHALLENGE
 from config import content_security
 from config.databases import parse_database_url
 from config.env import Environment
@@ -56,6 +57,7 @@ SECRET_KEY = secret("CADASTRE_SECRET_KEY", "secret_key", is_required=True) or (
 
 # --- Bitcoin ---
 CADASTRE_NETWORK = env.text("CADASTRE_NETWORK", None if IS_PRODUCTION else "regtest")
+CADASTRE_SIGNET_CHALLENGE = env.text("CADASTRE_SIGNET_CHALLENGE", SIGNET_CHALLENGE)
 CADASTRE_NODE_URL = env.text("CADASTRE_NODE_URL", None if IS_PRODUCTION else "http://cadastre:cadastre@127.0.0.1:18443")
 CADASTRE_NODE_TIMEOUT_SECONDS = env.integer("CADASTRE_NODE_TIMEOUT_SECONDS", 30, minimum=1)
 CADASTRE_NODE_TRANSPORT = env.text("CADASTRE_NODE_TRANSPORT", "chain.transports.HttpTransport")
