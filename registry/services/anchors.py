@@ -179,12 +179,14 @@ def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, now: datetime)
 
     A refused version is not among these if an earlier one of its anchor waits in the node instead. The deadline of one
     that is offered for the first time counts from the followed height, once that is the node's. An anchor that spends
-    an output which can no longer be mined is left out: it must be signed anew first.
+    an output which can no longer be mined is left out, and so are those after it: they must be signed anew first.
     """
     sent = 0
     refused: set[UUID | None] = set()
+    uprooted: set[UUID] = set()
     for anchor in anchors:
-        if not is_rooted(anchor):
+        if anchor.batch.register_id in uprooted or not is_rooted(anchor):
+            uprooted.add(anchor.batch.register_id)
             continue
         try:
             sent += _send(anchor=anchor, node=node, now=now)
