@@ -81,6 +81,7 @@ def get_health(*, now: datetime) -> HealthFacts:
         *_judge_waiting(oldest_unanchored_seconds, waiting),
         *_judge_followers(followers),
         *_judge_funds(funds),
+        *_judge_spending(funds),
         *_judge_chain_end(register),
     )
     return HealthFacts(
@@ -172,6 +173,16 @@ def _judge_funds(funds: AnchorFunds | None) -> Iterator[Reason]:
             "funds-low",
             f"The anchors have {funds.funds_sat:,} sat left, enough for {funds.anchors_affordable:,} at "
             f"{funds.anchor_cost_sat:,} sat each; the limit is {needed:,}.{stranded}",
+        )
+
+
+def _judge_spending(funds: AnchorFunds | None) -> Iterator[Reason]:
+    """Yield a reason if the daily cap leaves less than an anchor costs: nothing is signed until a day has passed."""
+    if funds is not None and funds.daily_cap_sat - funds.spent_today_sat < funds.anchor_cost_sat:
+        yield Reason(
+            "daily-cap",
+            f"The anchors of the last 24 hours may cost {funds.spent_today_sat:,} sat, and the next one "
+            f"{funds.anchor_cost_sat:,} sat; the cap is {funds.daily_cap_sat:,} sat.",
         )
 
 
