@@ -68,16 +68,18 @@ def charge_transfer(
     affiliate_id: UUID | None = None,
     nonce_sha256: bytes | None = None,
     requested_bytes: int | None = None,
+    is_handed_over: bool = False,
     given_pass: bytes | None = None,
 ) -> Charge:
     """Charge one transfer of a link to a payer, or to nobody where it is free, and commit before the first byte.
 
     A payer's repeats within CADASTRE_ENTITLEMENT_SECONDS are free while the requested bytes (None: the whole blob) fit
     into what the entitlement allows, so a double click pays once. They count as served until close_transfer gives back
-    what was not sent. A link with a maximum counts the transfer and not its repeats, for which an anonymous reader
-    shows `given_pass`. `price_max_msat` is the most that was agreed to, None for any; `nonce_sha256` is 32 bytes.
-    Raises, before anything is taken, LinkExpiredError, LinkUsedUpError, PaymentRequiredError without a payer or funds,
-    PriceAboveMaxError, BalanceFrozenError, and what get_terms raises.
+    what was not sent, unless they are handed over to a server that tells nobody how much it sends: then all of them
+    count, and there is nothing to close. A link with a maximum counts the transfer and not its repeats, for which an
+    anonymous reader shows `given_pass`. `price_max_msat` is the most that was agreed to, None for any; `nonce_sha256`
+    is 32 bytes. Raises, before anything is taken, LinkExpiredError, LinkUsedUpError, PaymentRequiredError without a
+    payer or funds, PriceAboveMaxError, BalanceFrozenError, and what get_terms raises.
     """
     terms = get_terms(link_id=link_id, territory=territory, at=now)
     reserved_bytes = requested_bytes or terms.length
@@ -86,18 +88,13 @@ def charge_transfer(
         reason, amount_msat = Reason.ENTITLED, 0
         if entitlement is None:
             reason, amount_msat = _begin(payer, terms=terms, price_max_msat=price_max_msat, now=now)
-        microtransaction = Microtransaction(
-            payer_id=None if payer is None else payer.id,
-            affiliate_id=affiliate_id,
-            amount_msat=amount_msat,
-            reason=reason,
-            nonce_sha256=nonce_sha256 or NO_NONCE,
-            created_at=now,
+        microtransaction = _write_microtransaction(
+            payer, terms, reason, amount_msat, affiliate_id=affiliate_id, nonce_sha256=nonce_sha256, now=now
         )
-        _count(microtransaction, terms=terms)
         new_pass = _make_pass(microtransaction, terms=terms)
         entitlement = entitlement or _entitle(microtransaction, new_pass, terms=terms)
-        _open(entitlement, transfer_id=microtransaction.id, reserved_bytes=reserved_bytes, now=now)
+        if entitlement is not None:
+            _count(entitlement, microtransaction, reserved_bytes=reserved_bytes, is_handed_over=is_handed_over)
     return Charge(
         transfer_id=microtransaction.id,
         amount_msat=amount_msat,
@@ -204,15 +201,6 @@ def _refund(paid: Microtransaction, *, reason: str, now: datetime) -> Refund:
     return refund
 
 
-def _count(begun: Microtransaction, *, terms: Terms) -> None:
-    """Write a transfer's row under its terms, in the window that is open: a step."""
-    require_transaction()
-    begun.link_id, begun.record_id, begun.work_id = terms.link_id, terms.record_id, terms.work_id
-    begun.policy_id, begun.uploader_id = terms.policy_id, terms.uploader_id
-    begun.window = stamp_open_window(now=begun.created_at)
-    begun.save(force_insert=True)
-
-
 def _find_entitlement(
     payer: User | None, given_pass: bytes | None, *, terms: Terms, reserved_bytes: int, now: datetime
 ) -> Entitlement | None:
@@ -258,6 +246,34 @@ def _begin(
     return Reason.PRICE, _take_price(payer=payer, terms=terms, price_max_msat=price_max_msat)
 
 
+def _write_microtransaction(
+    payer: User | None,
+    terms: Terms,
+    reason: Microtransaction.Reason,
+    amount_msat: int,
+    *,
+    affiliate_id: UUID | None,
+    nonce_sha256: bytes | None,
+    now: datetime,
+) -> Microtransaction:
+    """Write what a transfer is charged into the open window: a step."""
+    require_transaction()
+    return Microtransaction.objects.create(
+        payer_id=None if payer is None else payer.id,
+        link_id=terms.link_id,
+        record_id=terms.record_id,
+        work_id=terms.work_id,
+        policy_id=terms.policy_id,
+        uploader_id=terms.uploader_id,
+        affiliate_id=affiliate_id,
+        window=stamp_open_window(now=now),
+        amount_msat=amount_msat,
+        reason=reason,
+        nonce_sha256=NO_NONCE if nonce_sha256 is None else nonce_sha256,
+        created_at=now,
+    )
+
+
 def _take_price(*, payer: User | None, terms: Terms, price_max_msat: int | None) -> int:
     """Take the price from the payer's balance and return it: a step that changes nothing unless it is covered."""
     require_transaction()
@@ -273,15 +289,20 @@ def _take_price(*, payer: User | None, terms: Terms, price_max_msat: int | None)
     raise PaymentRequiredError(terms=terms, balance_msat=0 if balance is None else balance.balance_msat)
 
 
-def _open(entitlement: Entitlement | None, *, transfer_id: UUID, reserved_bytes: int, now: datetime) -> None:
-    """Count bytes as served before they are, until the transfer is closed: a step under the lock of the balance."""
+def _count(entitlement: Entitlement, transfer: Microtransaction, *, reserved_bytes: int, is_handed_over: bool) -> None:
+    """Count bytes as served before they are, and remember them until the transfer is closed: a step.
+
+    It runs under the locks of the charge. Where the bytes are handed over, nobody closes the transfer.
+    """
     require_transaction()
-    if entitlement is None:
-        return
     Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") + reserved_bytes)
-    OpenTransfer.objects.create(
-        transfer_id=transfer_id, entitlement=entitlement, reserved_bytes=reserved_bytes, opened_at=now
-    )
+    if not is_handed_over:
+        OpenTransfer.objects.create(
+            transfer_id=transfer.id,
+            entitlement=entitlement,
+            reserved_bytes=reserved_bytes,
+            opened_at=transfer.created_at,
+        )
 
 
 def _make_pass(begun: Microtransaction, *, terms: Terms) -> bytes | None:
