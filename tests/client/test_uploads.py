@@ -21,8 +21,10 @@ from client.errors import (
 )
 from client.folders import find_source
 from client.manifest import decrypt_manifest
+from client.paces import Pace
 from client.progress import Progress
 from client.seals import compute_seal
+from client.terms import LinkTerms
 from client.upload_states import StateFile
 from client.uploads import Uploaded, Uploader
 from tests.client.doubles import TOKEN, Double
@@ -39,8 +41,10 @@ def write_plaintext(path: Path, size: int = SIZE) -> bytes:
 def put(
     api: Api, home: Path, path: Path, *, price_msat: int = 0, segment_bytes: int = 2 * SEALED_CHUNK_BYTES
 ) -> Uploaded:
-    uploader = Uploader(api, home, segment_bytes=segment_bytes)
-    return uploader.upload(find_source(path), price_msat=price_msat, progress=Progress("", 0, is_silent=True))
+    uploader, source = Uploader(api, home, segment_bytes=segment_bytes), find_source(path)
+    uploaded = uploader.upload(source, terms=LinkTerms(price_msat), progress=Progress("", 0, is_silent=True))
+    uploader.forget(source)
+    return uploaded
 
 
 def read_back(double: Double, uploaded: Uploaded) -> bytes:
@@ -307,7 +311,7 @@ def test_a_file_that_grows_after_it_was_looked_at_is_refused(api: Api, tmp_path:
     write_plaintext(tmp_path / "a.bin", SIZE + 1)
     uploader = Uploader(api, tmp_path / "home")
     with pytest.raises(PlaintextChangedError):
-        uploader.upload(source, price_msat=0, progress=Progress("", 0, is_silent=True))
+        uploader.upload(source, terms=LinkTerms(), progress=Progress("", 0, is_silent=True))
 
 
 def test_carol_without_a_token_is_refused(double: Double, tmp_path: Path):
@@ -326,10 +330,9 @@ def test_a_rate_limit_waits_between_requests(double: Double, tmp_path: Path):
         now[0] += delay_s
 
     server = Server(double.url, token=TOKEN, sleep=pass_time)
-    uploader = Uploader(
-        Api(server), tmp_path / "home", rate_bytes_s=100_000, segment_bytes=SEALED_CHUNK_BYTES, clock=lambda: now[0]
-    )
-    uploader.upload(find_source(tmp_path / "a.bin"), price_msat=0, progress=Progress("", 0, is_silent=True))
+    pace = Pace(100_000, clock=lambda: now[0], sleep=pass_time)
+    uploader = Uploader(Api(server), tmp_path / "home", pace=pace, segment_bytes=SEALED_CHUNK_BYTES)
+    uploader.upload(find_source(tmp_path / "a.bin"), terms=LinkTerms(), progress=Progress("", 0, is_silent=True))
     server.close()
 
     # The last request is not waited for, so at most one segment less than the whole counts.
