@@ -48,10 +48,11 @@ class LinkInfo:
 
 @dataclass(frozen=True)
 class OwnLink:
-    """What the server says about one of the own links."""
+    """What the server says about one of the own links; `state` is `open`, or why no transfer begins."""
 
     info: LinkInfo
     created_at: datetime
+    state: str
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def parse_own_link(document: object) -> OwnLink:
     created_at = _find_time(document, "created_at")
     if created_at is None:
         raise ProtocolError("The server's answer has no well-formed 'created_at'.")
-    return OwnLink(parse_link_info(document), created_at)
+    return OwnLink(parse_link_info(document), created_at, get_member(document, "state", str))
 
 
 def parse_record_info(document: object) -> RecordInfo:

@@ -46,13 +46,14 @@ def _describe(server: str, link: OwnLink, entry: KeptLink | None) -> dict[str, o
         "expires_at": info.expires_at and format_time(info.expires_at),
         "transfers_max": info.transfers_max,
         "transfers_left": info.transfers_left,
+        "state": link.state,
         "created_at": format_time(link.created_at),
     }
 
 
 def _format(server: str, link: OwnLink, entry: KeptLink | None, *, has_key: bool) -> str:
     info = link.info
-    limits = []
+    limits = [] if link.state == "open" else [f"({link.state})"]
     if info.expires_at is not None:
         limits.append(f"until {format_time(info.expires_at)[:16]}Z")
     if info.transfers_left is not None:

@@ -6,7 +6,9 @@ It shares no code with the product. It can cut connections, lie and forget, whic
 import base64
 import hashlib
 import json
+import os
 import re
+import signal
 import socket
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,6 +58,7 @@ class Double:
         self.next_address: str | None = None
         self.passes: set[str] = set()
         self.uses_passes = False
+        self.victim: int | None = None
 
     def start(self) -> None:
         """Serve on a free loopback port."""
@@ -90,6 +93,7 @@ class Double:
             "payees": [{"payee": "platform", "name": "Cadastre", "fee_bp": 250},
                        {"payee": "uploader", "name": "bob", "share_ppm": 1_000_000}],
             "created_at": "2026-01-01T00:00:00Z",
+            "state": "open",
             **limits,
         }  # fmt: skip
         return link_id
@@ -171,6 +175,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, json.dumps(document).encode(), Content_Type="application/problem+json", **headers)
 
     def _cut(self) -> None:
+        """Break the connection off; if the test named a victim, it is killed at this byte."""
+        if self.double.victim is not None:
+            os.kill(self.double.victim, signal.SIGKILL)
         self.close_connection = True
         self.wfile.flush()
         self.connection.shutdown(socket.SHUT_RDWR)
@@ -191,6 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
     def create_upload(self) -> None:
         if self.double.cut_creations and int(self.headers["Content-Length"]):
             self.double.cut_creations -= 1
+            self.rfile.read(int(self.headers["Content-Length"]) // 2)
             return self._cut()
         body = self._read_body()
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
