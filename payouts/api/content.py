@@ -145,7 +145,7 @@ class ContentView(APIView):
         headers.is_valid(raise_exception=True)
         byte_range = _read_range(request, link_id)
         # Opened first: what cannot be opened is not charged.
-        delivery = open_delivery(blob_id=get_link(link_id).blob_id, byte_range=byte_range)
+        delivery = open_delivery(blob_id=get_link(link_id, now=timezone.now()).blob_id, byte_range=byte_range)
         try:
             charge = charge_transfer(
                 payer=request.user if isinstance(request.user, User) else None,
@@ -169,14 +169,14 @@ class ContentView(APIView):
     @extend_schema(exclude=True)
     def head(self, request: Request, link_id: UUID) -> HttpResponse:  # noqa: ARG002  Django passes it
         """Say how long the blob is. Nothing is charged."""
-        delivery = open_delivery(blob_id=get_link(link_id).blob_id, byte_range=None)
+        delivery = open_delivery(blob_id=get_link(link_id, now=timezone.now()).blob_id, byte_range=None)
         delivery.chunks.close()
         return HttpResponse(status=200, headers=delivery.headers)
 
 
 def _read_range(request: Request, link_id: UUID) -> ByteRange | None:
     """Return the range that is asked for, before anything is charged. Raises what the storage's selectors raise."""
-    blob = get_blob(get_link(link_id).blob_id)
+    blob = get_blob(get_link(link_id, now=timezone.now()).blob_id)
     return parse_range(
         request.headers.get("Range"),
         blob.length,

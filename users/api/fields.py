@@ -89,5 +89,5 @@ class MoneySerializer(serializers.Serializer[dict[str, int]]):
 class LengthField(StrictIntegerField):
     """A length in bytes, at least 1."""
 
-    def __init__(self, *, help_text: str = "") -> None:
-        super().__init__(min_value=1, max_value=2**63 - 1, help_text=help_text)
+    def __init__(self, *, help_text: str = "", required: bool = True) -> None:
+        super().__init__(min_value=1, max_value=2**63 - 1, help_text=help_text, required=required)
