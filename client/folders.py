@@ -29,7 +29,7 @@ _READ_BYTES = 64 * 1024
 # Names of the greatest length, all in quotation marks, still fit.
 FILES_SURE_TO_FIT = 400
 # Header and nonce of an age file to one recipient.
-MANIFEST_PREFIX_BYTES = 216
+MANIFEST_PREFIX_BYTES = 184
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Double:
         self.links: dict[str, dict[str, Any]] = {}
         self.manifests: dict[str, bytes] = {}
         self.blobs: dict[str, bytes] = {}
-        self.answers: dict[str, tuple[bytes, str]] = {}
+        self.answers: dict[str, tuple[bytes, dict[str, Any]]] = {}
         self.seen: list[str] = []
         self.bodies: list[bytes] = []
         self.cut_upload_at: int | None = None
@@ -297,13 +297,13 @@ class _Handler(BaseHTTPRequestHandler):
                 **(limits | self.double.link_change),
             )
             self.double.tokens[link_id] = document["deletion_token_sha256"]
-            self.double.answers[key] = body, link_id
+            self.double.answers[key] = body, dict(self.double.links[link_id])
         if self.double.cut_links:
             self.double.cut_links -= 1
             return self._cut()
         if self.double.answers[key][0] != body:
             return self._problem(422, "idempotency-key-reused")
-        return self._json(201, self.double.links[self.double.answers[key][1]])
+        return self._json(201, self.double.answers[key][1])
 
     def list_links(self) -> None:
         """Give the links by pages; the cursor is a number here, and may be any text."""
