@@ -105,24 +105,32 @@ class StateFile:
         # A power cut may leave part of the last hash: its chunk was not sent yet.
         return [data[place : place + HASH_BYTES] for place in range(0, len(data) - HASH_BYTES + 1, HASH_BYTES)]
 
-    def write_hashes(self, hashes: list[bytes], *, known: int) -> None:
-        """Add hashes after the first `known`, and return once they and the file's name are on the disk."""
+    def write_hashes(self, hashes: list[bytes], *, known: int, is_durable: bool = True) -> None:
+        """Add hashes after the first `known`, and return once they and the file's name are on the disk.
+
+        Unless `is_durable`, they may be lost by a power cut.
+        """
         descriptor = os.open(self._chunks_path, os.O_WRONLY | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.seek(known * HASH_BYTES)
             stream.write(b"".join(hashes))
             stream.truncate()
             stream.flush()
-            os.fsync(stream.fileno())
-        if not known:
+            if is_durable:
+                os.fsync(stream.fileno())
+        if is_durable and not known:
             sync_folder(self._chunks_path.parent)
 
-    def remove(self) -> None:
-        """Forget the upload, its keys first: keys that outlived the hashes could encrypt something else."""
+    def remove(self, *, is_durable: bool = True) -> None:
+        """Forget the upload, its keys first: keys that outlived the hashes could encrypt something else.
+
+        Unless `is_durable`, a power cut may bring it back.
+        """
         for path in (self._document_path, self._chunks_path):
             if path.exists():
                 path.unlink()
-                sync_folder(path.parent)
+                if is_durable:
+                    sync_folder(path.parent)
 
 
 class ChunkLog:
@@ -143,10 +151,10 @@ class ChunkLog:
         else:
             self._new.append(digest)
 
-    def save(self) -> None:
+    def save(self, *, is_durable: bool = True) -> None:
         """Put the new hashes on the disk: after this, and not before, their chunks may be sent."""
         if self._new:
-            self._file.write_hashes(self._new, known=len(self._stored))
+            self._file.write_hashes(self._new, known=len(self._stored), is_durable=is_durable)
             self._stored += self._new
             self._new = []
 

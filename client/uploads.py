@@ -23,6 +23,7 @@ from client.age.payload import CHUNK_BYTES, SEALED_CHUNK_BYTES, count_chunks, ge
 from client.age.recipients import get_recipient
 from client.api import Api, NewLink, make_idempotency_key
 from client.documents import LinkInfo
+from client.durability import sync_folder
 from client.errors import (
     LinkGoneError,
     NotFoundError,
@@ -126,14 +127,17 @@ class Uploader:
         request = self._draft_link(secret, digest, files, payload.padding, terms)
         return self._make_link(secret, path, request, digest, size=files[0].size)
 
-    def forget(self, source: Source) -> None:
-        """Remove what is stored about a source's upload, finished or not; another process that uploads it keeps it."""
-        file = self._get_file(source)
-        try:
-            with file.lock():
-                file.remove()
-        except UploadBusyError:
-            return  # That process removes it.
+    def forget(self, *sources: Source) -> None:
+        """Remove what is stored about sources' uploads, finished or not; one that another process uploads stays."""
+        for source in sources:
+            file = self._get_file(source)
+            try:
+                with file.lock():
+                    file.remove(is_durable=False)
+            except UploadBusyError:
+                continue  # That process removes it.
+        # A state that a power cut brings back is of a finished upload, and gives the same link again.
+        sync_folder(self._home / "uploads")
 
     def _get_file(self, source: Source) -> StateFile:
         return StateFile(self._home, server_url=self._api.server.url, source=source)
@@ -168,7 +172,8 @@ class Uploader:
         digest = blob.finish()
         path = self._send_whole(io.BytesIO(data), digest, progress)
         request = self._draft_link(state.secret, digest, payload.list_files(), source.padding, terms)
-        log.save()
+        # If a power cut takes these hashes and leaves the keys, the upload begins again: all of it was sent.
+        log.save(is_durable=False)
         file.write(replace(state, upload_path=path, link_request=request))
         return self._make_link(state.secret, path, request, digest, size=source.length - source.padding)
 
@@ -212,17 +217,18 @@ class Uploader:
         held = sending.offset
         if held > len(state.encryption.prefix) + log.count_before * SEALED_CHUNK_BYTES:
             raise UploadOffsetError("The server claims to hold bytes that were never sent.")
-        segment, position = bytearray(), 0
+        segment: list[bytes] = []
+        position, sent = 0, held
         for piece in _encrypt(state, payload, source.length, log):
             blob.update(piece)
-            segment += piece[max(0, held - position) :]
+            segment.append(piece[max(0, held - position) :])
             position += len(piece)
-            if len(segment) >= self._segment_bytes:
+            if position - sent >= self._segment_bytes:
                 log.save()
-                sending.send(bytes(segment))
-                segment.clear()
+                sending.send(b"".join(segment))
+                segment, sent = [], position
         log.save()
-        sending.send(bytes(segment))
+        sending.send(b"".join(segment))
         return blob.finish(), payload.list_files()
 
     def _draft_link(

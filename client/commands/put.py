@@ -138,8 +138,7 @@ def _put_sources(maker: _Maker, sources: list[Source]) -> int:
         for outcome in run_jobs(sources, upload, jobs_max=run.arguments.jobs, stop=run.stop):
             _take(run, outcome, results, failures)
     if not failures:
-        for source in sources:
-            maker.uploader.forget(source)
+        maker.uploader.forget(*sources)
     elif len(sources) == 1:
         raise failures[0][1]
     described = [{"path": path, **describe_failure(error)} for path, error in failures]

@@ -1,7 +1,7 @@
 """The command is killed (SIGKILL) at random bytes, again and again, and the same command always ends it right.
 
 The double kills the process when it has taken or sent exactly so many bytes; where that is follows from a seed. Set
-CADASTRE_TEST_KILLS for more than the few that every run has.
+TEST_KILLS for more than the few that every run has.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from client.links import open_link, parse_link
 from tests.client.doubles import Double
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("CADASTRE_TEST_KILLS", "10"))
+KILLS = int(os.environ.get("TEST_KILLS", "10"))
 KILLS_PER_TRANSFER = 5
 # More than two segments of 4 MiB, so that there is something to resume.
 LARGE_BYTES = 9_500_000
