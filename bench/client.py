@@ -1,7 +1,7 @@
-"""The rows of `cadastre put`: processor time against pyrage and the same hash passes, and many files on all processors.
+"""The rows of `cadastre put`: processor time against pyrage and the same hashes, and many files on all processors.
 
-`python -m bench.client [BYTES]` prints these rows alone. The command runs as a process of its own, against a server that
-keeps nothing; processor time is what the system counted for that process, its start included.
+`python -m bench.client [BYTES]` prints these rows alone. The command runs as a process of its own, against a server
+that keeps nothing; processor time is what the system counted for that process, its start included.
 """
 
 import hashlib

@@ -10,13 +10,15 @@ import os
 import re
 import signal
 import socket
+import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 TUS = "1.0.0"
+QUIET_LOOKS = 5
 TOKEN = "cad_bob"
 RECORD = "018f0000-0000-7000-8000-00000000000a"
 
@@ -59,6 +61,8 @@ class Double:
         self.passes: set[str] = set()
         self.uses_passes = False
         self.victim: int | None = None
+        self.lock = Lock()
+        self.connections = 0
 
     def start(self) -> None:
         """Serve on a free loopback port."""
@@ -74,6 +78,13 @@ class Double:
         self.http.shutdown()
         self._thread.join()
         self.http.server_close()
+
+    def wait_until_quiet(self) -> None:
+        """Return when no connection is served: what a killed client had sent before is answered by then."""
+        quiet = 0
+        while quiet < QUIET_LOOKS:
+            time.sleep(0.01)
+            quiet = 0 if self.connections else quiet + 1
 
     def add_link(
         self, blob: bytes, manifest: bytes, *, root: bytes, seal: bytes, price_msat: int = 0, **limits: object
@@ -111,10 +122,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the tests' output clean."""
 
     def handle(self) -> None:
+        with self.double.lock:
+            self.double.connections += 1
         try:
             super().handle()
         except (ConnectionError, ValueError):
             self.close_connection = True
+        finally:
+            with self.double.lock:
+                self.double.connections -= 1
 
     def do_GET(self) -> None:
         self._dispatch("GET")

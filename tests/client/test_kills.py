@@ -57,6 +57,7 @@ def end(process: "subprocess.Popen[str]", code: int) -> str:
 def kill(double: Double, home: Path, *arguments: object) -> None:
     """Run the command until the double kills it."""
     end(run(home, *arguments, victim_of=double), -signal.SIGKILL)
+    double.wait_until_quiet()
     double.victim = None
 
 
