@@ -100,6 +100,10 @@ class ReportStateError(StorageError):
     """The report was decided before."""
 
 
+class OwnReportError(StorageError):
+    """Nobody decides about a link of their own."""
+
+
 class ReasonMissingError(StorageError):
     """A decision gives its reason."""
 

@@ -15,11 +15,12 @@ from storage.errors import (
     LinkExpiredError,
     LinkNotFoundError,
     LinkUsedUpError,
+    ReportNotFoundError,
     UploadExpiredError,
     UploadGoneError,
     UploadNotFoundError,
 )
-from storage.models import Blob, BlockedDigest, Link, Upload
+from storage.models import Blob, BlockedDigest, Link, Report, Upload
 
 UNFINISHED_STATES = (Upload.State.RECEIVING, Upload.State.RECEIVED)
 
@@ -78,6 +79,19 @@ def get_link_for_report(link_id: uuid.UUID) -> Link:
         raise LinkNotFoundError
     check_standing(link)
     return link
+
+
+def list_reports() -> QuerySet[Report]:
+    """Return reports, the oldest first, with what a queue shows of them; what they seal is not read."""
+    return Report.objects.select_related("link__blob", "link__owner", "decided_by").defer("sealed", "link__manifest")
+
+
+def get_report(report_id: uuid.UUID) -> Report:
+    """Return a report with all that its page shows. Raises ReportNotFoundError."""
+    report = Report.objects.select_related("link__blob", "link__owner", "decided_by").filter(id=report_id).first()
+    if report is None:
+        raise ReportNotFoundError
+    return report
 
 
 def check_standing(link: Link) -> None:

@@ -1,13 +1,12 @@
 """One link: its terms for everybody, and what its owner or a deletion token changes of it."""
 
-import base64
-import binascii
 from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,6 +27,7 @@ from storage.services.link_changes import (
     get_own_link,
 )
 from users.api.authentication import get_user
+from users.api.fields import Base64Url32Field
 from users.api.permissions import HasScope, Public
 from users.api.schema import describe_problems
 from users.scopes import Scope
@@ -131,11 +131,8 @@ def merge_limits(link: Link, changes: dict[str, Any]) -> LinkLimits:
 
 
 def read_deletion_token(text: str) -> bytes:
-    """Return the bytes of a deletion token, which is base64url, with or without padding.
-
-    Raises DeletionTokenRefusedError if it is not.
-    """
+    """Return the 32 bytes of a deletion token. Raises DeletionTokenRefusedError if it has another form."""
     try:
-        return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
+        return Base64Url32Field().to_internal_value(text)
+    except ValidationError as error:
         raise DeletionTokenRefusedError from error

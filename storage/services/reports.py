@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from storage.errors import (
+    OwnReportError,
     ReasonMissingError,
     ReportNotEncryptedError,
     ReportNotFoundError,
@@ -41,7 +42,7 @@ def report_link(*, link_id: uuid.UUID, category: Report.Category, sealed: bytes,
 def dismiss_report(*, report_id: uuid.UUID, actor: User, reason: str, now: datetime) -> Report:
     """Decide that a report changes nothing.
 
-    Raises ReasonMissingError, ReportNotFoundError, ReportStateError if it was decided before.
+    Raises ReasonMissingError, ReportNotFoundError, OwnReportError, ReportStateError if it was decided before.
     """
     with transaction.atomic(durable=True):
         return _decide(report_id, Report.State.DISMISSED, actor=actor, reason=reason, now=now)
@@ -50,7 +51,7 @@ def dismiss_report(*, report_id: uuid.UUID, actor: User, reason: str, now: datet
 def uphold_report(*, report_id: uuid.UUID, actor: User, reason: str, is_blocking: bool, now: datetime) -> Report:
     """Decide that a report is right: the link is disabled, and with `is_blocking` its blob's digest is blocked.
 
-    Raises ReasonMissingError, ReportNotFoundError, ReportStateError if it was decided before.
+    Raises ReasonMissingError, ReportNotFoundError, OwnReportError, ReportStateError if it was decided before.
     """
     with transaction.atomic(durable=True):
         report = _decide(report_id, Report.State.UPHELD, actor=actor, reason=reason, now=now)
@@ -66,6 +67,8 @@ def _decide(report_id: uuid.UUID, state: Report.State, *, actor: User, reason: s
     if not reason.strip():
         raise ReasonMissingError
     reports = Report.objects.filter(id=report_id)
+    if reports.filter(link__owner=actor).exists():
+        raise OwnReportError
     if not reports.filter(state=Report.State.OPEN).update(
         state=state, decided_by=actor, decided_at=now, reason=reason.strip()
     ):

@@ -4,12 +4,13 @@ import base64
 import hashlib
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from registry.services.records import register_blob
 from storage.models import Blob, BlockedDigest, Link
 from tests.factories.storage import make_link
 from tests.factories.users import NOW, make_client, make_user
@@ -27,8 +28,9 @@ def bob() -> User:
 
 @pytest.fixture
 def link(bob: User) -> Link:
-    """A link that TOKEN deletes."""
+    """A registered link that TOKEN deletes."""
     link = make_link(bob, price_msat=2_500)
+    register_blob(blob_id=link.blob_id, now=NOW)
     Link.objects.update(deletion_token_sha256=hashlib.sha256(TOKEN).digest())
     return link
 
@@ -37,15 +39,15 @@ def address(link: Link) -> str:
     return f"/api/v1/links/{link.id}"
 
 
-def patch(client: Client, link: Link, document: dict[str, object]) -> HttpResponse:
+def patch(client: Client, link: Link, document: dict[str, object]):
     return client.patch(address(link), document, content_type="application/json")
 
 
-def delete_with(link: Link, text: str, client: Client | None = None) -> HttpResponse:
+def delete_with(link: Link, text: str, client: Client | None = None):
     return (client or Client()).delete(address(link), headers={"Cadastre-Deletion-Token": text})
 
 
-def get_code(answer: HttpResponse) -> tuple[int, str]:
+def get_code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
