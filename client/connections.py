@@ -43,6 +43,9 @@ _Answer = TypeVar("_Answer")
 
 # 423: an earlier request that broke off still holds the upload.
 _UNAVAILABLE = frozenset({423, 429, 500, 502, 503, 504})
+# Conflicts that end by themselves: an earlier request under the same key broke off here, and goes on there; or a file
+# that was uploaded a moment ago is not registered yet.
+_SOON = frozenset({"idempotency-key-in-flight", "record-not-ready"})
 _BY_CODE: dict[str, type[RequestRejectedError]] = {
     "price-above-max": PriceAboveMaxError,
     "proof-not-ready": ProofNotReadyError,
@@ -223,9 +226,7 @@ def read_problem(response: requests.Response) -> ClientError:
     status = response.status_code
     message = _describe(problem, f"The server answered {status} {response.reason or ''}".strip() + ".")
     code = str(problem.get("code"))
-    # An earlier request under the same key broke off here, and goes on there.
-    is_in_flight = code == "idempotency-key-in-flight"
-    if is_in_flight or (status in _UNAVAILABLE and code not in _BY_CODE):
+    if code in _SOON or (status in _UNAVAILABLE and code not in _BY_CODE):
         return ServerUnavailableError(message, retry_after_s=_parse_seconds(response.headers.get("Retry-After")))
     if status < 400:  # noqa: PLR2004 - a redirect: following one could carry the token elsewhere
         return ProtocolError(f"The server answered {status} where the interface has no redirects.")
