@@ -4,17 +4,22 @@ import os
 import platform
 import sys
 
-from bench import headers, merkle, proofs
+from bench import client, headers, merkle, proofs, small_files
 from bench.peers.run import install_peers
 from bench.postgresql import measure_on_postgresql
 from bench.rows import print_table
+
+
+# A tenth of what `python -m bench.small_files` puts: whether anything grows shows in it as well.
+SMALL_FILES = 1_000
 
 
 def main() -> int:
     """Measure and print; a bar that is missed is shown, and is no error: machines differ."""
     install_peers()
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors. Ratios of medians, each pair in turn.\n")
-    print_table([*merkle.measure(), *proofs.measure(), *headers.measure(), *measure_on_postgresql("submissions")])
+    rows = [*merkle.measure(), *proofs.measure(), *headers.measure(), *measure_on_postgresql("submissions")]
+    print_table([*rows, *client.measure(), *small_files.measure(SMALL_FILES)])
     return 0
 
 

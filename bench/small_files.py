@@ -5,6 +5,7 @@ grows with the number of files is a leak. The server is Gunicorn with SQLite, as
 """
 
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -57,7 +58,7 @@ class Trial:
 def measure(count: int = COUNT) -> list[Row]:
     """Return the rows: the seconds against none, and what the command holds late against what it held early."""
     trial = run_trial(count)
-    early, late = find_peaks(trial.client)
+    early, late = compare_quarters(trial.client)
     name = f"{count:,} files of {FILE_BYTES // 1000} KB by one put"
     before, after = trial.server_before, trial.server_after
     print(f"{name}: {trial.seconds:.1f} s, {trial.rate:.0f} files/s")
@@ -85,16 +86,19 @@ def measure(count: int = COUNT) -> list[Row]:
     ]
 
 
-def find_peaks(samples: list[Sample]) -> tuple[Sample, Sample]:
-    """Return the most that was held in the second and in the last quarter: at first, everything is being opened."""
+def compare_quarters(samples: list[Sample]) -> tuple[Sample, Sample]:
+    """Return what was held in the second and in the last quarter: at first, everything is being opened.
+
+    Medians, for a file or two are open or not at any moment.
+    """
     quarter = max(1, len(samples) // 4)
-    early, late = samples[quarter : 2 * quarter] or samples, samples[-quarter:]
-    return get_peak(early), get_peak(late)
+    return find_median(samples[quarter : 2 * quarter] or samples), find_median(samples[-quarter:])
 
 
-def get_peak(samples: list[Sample]) -> Sample:
-    """Return the most of each that was held at any moment."""
-    return Sample(max(s.descriptors for s in samples), max(s.resident_bytes for s in samples))
+def find_median(samples: list[Sample]) -> Sample:
+    """Return the median of each."""
+    descriptors = statistics.median_high(sample.descriptors for sample in samples)
+    return Sample(descriptors, statistics.median_high(sample.resident_bytes for sample in samples))
 
 
 def run_trial(count: int) -> Trial:
