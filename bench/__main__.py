@@ -9,7 +9,6 @@ from bench.peers.run import install_peers
 from bench.postgresql import measure_on_postgresql
 from bench.rows import print_table
 
-
 # A tenth of what `python -m bench.small_files` puts: whether anything grows shows in it as well.
 SMALL_FILES = 1_000
 
