@@ -33,10 +33,11 @@ MEMORY_BAR = 1.25
 
 @dataclass(frozen=True)
 class Sample:
-    """What a process holds at a moment: open descriptors, resident bytes."""
+    """What a process holds at a moment, open descriptors and resident bytes, and its processor seconds until then."""
 
     descriptors: int
     resident_bytes: int
+    cpu_s: float
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,10 @@ def measure(count: int = COUNT) -> list[Row]:
     name = f"{count:,} files of {FILE_BYTES // 1000} KB by one put"
     before, after = trial.server_before, trial.server_after
     print(f"{name}: {trial.seconds:.1f} s, {trial.rate:.0f} files/s")
+    print(
+        f"  processor: {trial.client[-1].cpu_s / count * 1000:.1f} ms a file in the command, "
+        f"{(after.cpu_s - before.cpu_s) / count * 1000:.1f} ms in the server"
+    )
     print(
         f"  server: {before.descriptors} descriptors and {before.resident_bytes / MEGA:.0f} MB before, "
         f"{after.descriptors} and {after.resident_bytes / MEGA:.0f} MB after"
@@ -98,7 +103,8 @@ def compare_quarters(samples: list[Sample]) -> tuple[Sample, Sample]:
 def find_median(samples: list[Sample]) -> Sample:
     """Return the median of each."""
     descriptors = statistics.median_high(sample.descriptors for sample in samples)
-    return Sample(descriptors, statistics.median_high(sample.resident_bytes for sample in samples))
+    resident_bytes = statistics.median_high(sample.resident_bytes for sample in samples)
+    return Sample(descriptors, resident_bytes, samples[-1].cpu_s)
 
 
 def run_trial(count: int) -> Trial:
@@ -177,7 +183,11 @@ def add_up(master: int) -> Sample:
     """Look at a web server's master and its workers together."""
     children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii").split()
     samples = [sample for pid in (master, *map(int, children)) if (sample := read_sample(pid))]
-    return Sample(sum(sample.descriptors for sample in samples), sum(sample.resident_bytes for sample in samples))
+    return Sample(
+        sum(sample.descriptors for sample in samples),
+        sum(sample.resident_bytes for sample in samples),
+        sum(sample.cpu_s for sample in samples),
+    )
 
 
 def read_sample(pid: int) -> Sample | None:
@@ -185,9 +195,12 @@ def read_sample(pid: int) -> Sample | None:
     try:
         descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
         pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+        # After the name, which is in brackets and may be anything: fields 14 and 15 of proc(5).
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     except (OSError, IndexError):
         return None
-    return Sample(descriptors, pages * os.sysconf("SC_PAGE_SIZE"))
+    ticks = int(fields[11]) + int(fields[12])
+    return Sample(descriptors, pages * os.sysconf("SC_PAGE_SIZE"), ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def main(arguments: list[str]) -> int:

@@ -4,6 +4,7 @@ Only requests that may be sent twice are retried: reads, and writes with an Idem
 """
 
 import json
+import os
 import random
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 
 import requests
 from requests.auth import AuthBase
+from requests.utils import get_environ_proxies
 
 from client.errors import (
     ChecksumMismatchError,
@@ -120,6 +122,10 @@ class Server:
         if session is None:
             session = self._local.session = requests.Session()
             session.auth = self._auth
+            # Asked of the environment once: requests would look through all of it for every request.
+            session.trust_env = False
+            session.proxies = {**get_environ_proxies(self.url)}
+            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
             with self._lock:
                 self._sessions.append(session)
         return session
