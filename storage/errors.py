@@ -32,6 +32,10 @@ class RangeNotSatisfiableError(StorageError):
         self.length = length
 
 
+class DigestStateError(StorageError):
+    """The state of an unfinished digest cannot be used; the digest is computed from the bytes instead."""
+
+
 class LinkNotFoundError(StorageError):
     """There is no such link."""
 
