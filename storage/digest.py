@@ -55,7 +55,7 @@ class BlobDigest:
         """How many bytes were taken."""
         return self._length + len(self._rest)
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         """Take the next bytes of the blob."""
         with memoryview(data) as view:
             start = 0

@@ -88,6 +88,14 @@ class TooManyUploadsError(StorageError):
     """You have too many unfinished uploads; finish or terminate one."""
 
 
+class StorageFullError(StorageError):
+    """The server has no room left for these bytes."""
+
+
+class QuotaExceededError(StorageError):
+    """Your links and unfinished uploads would take more room than you have."""
+
+
 class UploadOffsetError(StorageError):
     """The bytes do not start where the upload continues."""
 

@@ -5,9 +5,9 @@ library that hashlib calls, so they are reached through ctypes and run at hashli
 and do what is expected, is found out once, against hashlib. Source: OpenSSL, `include/openssl/sha.h`; FIPS 180-4.
 """
 
-import _hashlib
 import ctypes
 import hashlib
+import importlib.util
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
@@ -65,9 +65,15 @@ class ResumableSha256:
         self._functions.init(ctypes.byref(self._context))
 
     def update(self, data: bytes | memoryview) -> None:
-        """Take the next bytes. A memoryview is copied."""
-        data = bytes(data)
-        self._functions.update(ctypes.byref(self._context), data, len(data))
+        """Take the next bytes. A memoryview of bytes that cannot be written is copied."""
+        if not isinstance(data, memoryview):
+            self._functions.update(ctypes.byref(self._context), data, len(data))
+        elif data.readonly:
+            self.update(bytes(data))
+        elif data:
+            # The library takes the bytes where they are.
+            first = ctypes.c_char.from_buffer(data)
+            self._functions.update(ctypes.byref(self._context), ctypes.addressof(first), len(data))
 
     def copy(self) -> Self:
         """Return a hash that goes on from the same state."""
@@ -107,7 +113,9 @@ class ResumableSha256:
 @cache
 def find_functions() -> _Functions | None:
     """Return the library's functions, or None if they are not there or do not do what hashlib does."""
-    functions = load_functions(getattr(_hashlib, "__file__", None))
+    module = importlib.util.find_spec("_hashlib")
+    # The library is found through the module that needs it; where Python has the module inside, through Python.
+    functions = load_functions(module.origin if module is not None and module.has_location else None)
     return functions if functions is not None and do_agree(functions) else None
 
 
@@ -120,7 +128,7 @@ def load_functions(path: str | None) -> _Functions | None:
         # Python was built with another library, or with one whose names are hidden.
         return None
     functions.init.argtypes = (ctypes.c_void_p,)
-    functions.update.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)
+    functions.update.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
     functions.final.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
     return functions
 

@@ -6,8 +6,19 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from storage.models import Link
-from storage.selectors import get_link_url
+from storage.selectors import StorageUse, get_link_url
 from users.api.fields import Base64Field, DigestField, Hex32Field, LengthField, MoneySerializer
+
+
+class StorageUseSerializer(serializers.Serializer[StorageUse]):
+    """Gives how much a person keeps and may keep."""
+
+    used_bytes = serializers.IntegerField(
+        help_text="The lengths of unfinished uploads, and of each blob that a link leads to."
+    )
+    quota_bytes = serializers.IntegerField(allow_null=True, help_text="Null is without a limit.")
+    uploads_unfinished = serializers.IntegerField()
+    uploads_unfinished_max = serializers.IntegerField()
 
 
 class NewLinkSerializer(serializers.Serializer[dict[str, Any]]):

@@ -18,6 +18,7 @@ from registry.models import AnchorCoin, AnchorScript
 from registry.rules.digest_lines import Digests
 from registry.services.submissions import register_digests
 from storage.models import Link
+from storage.services.quotas import set_quota
 from tests.factories import payouts, registry
 from tests.factories.storage import make_upload
 from tests.factories.users import NOW, make_secret
@@ -56,6 +57,8 @@ def tell_of_a_record(number: int) -> None:
     make_secret(bob)
     IdempotencyKey.objects.create(user=bob, key="k", path="/p", body_sha256=bytes(32), created_at=NOW)
     make_upload(bob, received=4)
+    with transaction.atomic():
+        set_quota(owner_id=bob.id, bytes_max=10**9, uploads_unfinished_max=None)
     record = registry.make_record(bob, content=uuid4().bytes)
     registry.make_claim(alice, record=record, holder=registry.make_holder(alice, name=f"Archive {number}"))
     digests = Digests(joined=bytes(32), body_sha256=bytes(32))

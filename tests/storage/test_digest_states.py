@@ -70,6 +70,20 @@ def test_bytes_that_are_no_state_are_refused_even_with_their_checksum(junk: byte
 
 
 @pytest.mark.parametrize(
+    ("position", "change"),
+    [(0, b"\x02"), (1 + 7, b"\x01"), (1 + 6, b"\x40"), (1, b"\x80")],
+    ids=["another version", "a length within a block", "a length of one block more", "a length beyond all hashes"],
+)
+def test_a_state_that_contradicts_itself_is_refused_even_with_its_checksum(position: int, change: bytes):
+    state = bytearray(save(2 * BLOCK_BYTES)[:-32])
+    state[position : position + 1] = change
+    sound = bytes(state) + hashlib.sha256(state).digest()
+
+    with pytest.raises(DigestStateError):
+        ResumableDigest.resume(sound, stream=BytesIO(CONTENT), length=2 * BLOCK_BYTES)
+
+
+@pytest.mark.parametrize(
     ("saved", "asked"),
     [(BLOCK_BYTES, BLOCK_BYTES - 1), (BLOCK_BYTES, 2 * BLOCK_BYTES), (0, BLOCK_BYTES), (LENGTH, 5)],
 )

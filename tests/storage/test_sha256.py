@@ -1,6 +1,5 @@
 """SHA-256 that can be put away, against hashlib."""
 
-import ctypes
 import hashlib
 
 import pytest
@@ -85,8 +84,7 @@ def test_functions_that_do_something_else_do_not_agree():
     assert functions is not None
 
     assert do_agree(functions)
-    nothing = ctypes.CDLL(None).memcmp
-    assert not do_agree(type(functions)(functions.init, nothing, functions.final))
+    assert not do_agree(type(functions)(functions.init, lambda *_: 1, functions.final))
 
 
 def test_without_the_library_there_is_no_such_hash(monkeypatch: pytest.MonkeyPatch):
