@@ -50,6 +50,10 @@ def _retry_soon(_: Exception) -> Mapping[str, str]:
     return {"Retry-After": "1"}
 
 
+def _retry_later(_: Exception) -> Mapping[str, str]:
+    return {"Retry-After": "30"}
+
+
 def _retry_tomorrow(error: registry.SubmissionLimitError) -> Mapping[str, str]:
     return {"Retry-After": str(error.wait_s)}
 
@@ -120,6 +124,16 @@ PROBLEMS: dict[type[Exception], Problem] = {
     ),
     storage.LinkNotFoundError: Problem(404, "link-not-found", "No such link"),
     storage.LinkDisabledError: Problem(410, "link-disabled", "Disabled link"),
+    storage.LinkDeletedError: Problem(410, "link-deleted", "Deleted link"),
+    storage.LinkExpiredError: Problem(410, "link-expired", "Expired link"),
+    storage.LinkUsedUpError: Problem(410, "link-used-up", "Used-up link"),
+    storage.DigestBlockedError: Problem(451, "digest-blocked", "Blocked digest"),
+    storage.NotLinkOwnerError: Problem(403, "not-link-owner", "Somebody else's link"),
+    storage.DeletionTokenRefusedError: Problem(403, "deletion-token-refused", "Wrong deletion token"),
+    storage.ExpiryOutOfRangeError: Problem(400, "expiry-out-of-range", "Expiry out of range"),
+    storage.TransfersMaxOutOfRangeError: Problem(400, "transfers-max-out-of-range", "Maximum out of range"),
+    storage.ReportTooLargeError: Problem(413, "report-too-large", "Report too large"),
+    storage.ReportNotEncryptedError: Problem(422, "report-not-encrypted", "Report not encrypted"),
     storage.PriceOutOfRangeError: Problem(400, "price-out-of-range", "Price out of range"),
     storage.ManifestTooLargeError: Problem(413, "manifest-too-large", "Manifest too large"),
     storage.ManifestNotEncryptedError: Problem(422, "manifest-not-encrypted", "Manifest not encrypted"),
@@ -149,6 +163,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     registry.BatchNotFoundError: Problem(404, "batch-not-found", "No such batch"),
     registry.RecordNotReadyError: Problem(409, "record-not-ready", "Not registered yet", headers=_retry_soon),
     registry.ProofNotReadyError: Problem(409, "proof-not-ready", "No proof yet", headers=_retry_soon),
+    registry.ArchivesBusyError: Problem(503, "archives-busy", "Too many archives at a time", headers=_retry_later),
     registry.RegisterMissingError: Problem(404, "register-missing", "No register yet"),
     registry.DigestLineError: Problem(400, "digest-line", "Line refused", members=_show_line),
     registry.DigestsMissingError: Problem(400, "digests-missing", "No digest"),

@@ -1,4 +1,4 @@
-"""The registry's part of the API: records, proofs and links' terms for everybody, claims for publishers."""
+"""The registry's part of the API: records and proofs for everybody, claims for publishers."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from registry.api.registers import REGISTER_PARAMETER, find_asked_register
@@ -18,22 +19,19 @@ from registry.api.serializers import (
     ClaimOutput,
     HolderInput,
     HolderOutput,
-    LinkTermsOutput,
     RecordOutput,
     WorkOutput,
 )
-from registry.errors import ClaimNotFoundError, RecordNotReadyError, WorkNotFoundError
+from registry.errors import ClaimNotFoundError, WorkNotFoundError
 from registry.models import Claim, Record, RightsHolder, Work
 from registry.selectors.proofs import get_proof_document, get_timestamp, iterate_anchors_file
 from registry.selectors.records import get_record, list_records
-from registry.selectors.terms import Terms, get_terms
 from registry.services.claims import create_holder, submit_claim
-from storage.models import Link
-from storage.selectors import get_link, get_link_url
 from users.api.authentication import get_user
 from users.api.idempotency import idempotent
 from users.api.pagination import TimeCursorPagination
 from users.api.permissions import HasScope, Public
+from users.api.queries import read_query
 from users.api.schema import IDEMPOTENCY_KEY, describe_problem
 
 OTS_MEDIA_TYPE = "application/vnd.opentimestamps.v1"
@@ -59,45 +57,6 @@ class DigestQuery(serializers.Serializer[dict[str, str]]):
     sha256 = serializers.RegexField("^[0-9a-f]{64}$", required=False)
 
 
-class LinkDetailView(APIView):
-    """One link's terms."""
-
-    permission_classes = [Public]
-
-    @extend_schema(
-        operation_id="links_retrieve",
-        responses={200: LinkTermsOutput, 404: describe_problem("There is no such link.")},
-    )
-    def get(self, request: Request, link_id: UUID) -> Response:  # noqa: ARG002  Django passes it
-        """Return what a link carries, what a transfer costs now, and who is paid.
-
-        The payees are the world's until the transfer names a territory. `record` is null for the few seconds before
-        the blob is registered.
-        """
-        link = get_link(link_id)
-        try:
-            terms = get_terms(link_id=link_id, territory=None, at=timezone.now())
-        except RecordNotReadyError:
-            terms = None
-        return Response(LinkTermsOutput(describe_link(link, terms)).data)
-
-
-def describe_link(link: Link, terms: Terms | None) -> dict[str, object]:
-    """Return the fields of LinkTermsOutput."""
-    return {
-        "id": link.id,
-        "url": get_link_url(link.id),
-        "length": link.blob.length,
-        "sha256": link.blob.sha256,
-        "root": link.blob.root,
-        "seal": link.seal,
-        "price": {"amount_msat": link.price_msat},
-        "record": terms.record_id if terms else None,
-        "payees": terms.lines if terms else (),
-        "created_at": link.created_at,
-    }
-
-
 class RecordListView(generics.ListAPIView[Record]):
     """Records, newest first."""
 
@@ -108,9 +67,7 @@ class RecordListView(generics.ListAPIView[Record]):
     @extend_schema(parameters=[OpenApiParameter("sha256", OpenApiTypes.STR, description="A digest, 64 hex digits.")])
     def get(self, request: Request) -> Response:
         """List records, newest first, or those of one digest."""
-        query = DigestQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        digest = query.validated_data.get("sha256")
+        digest = read_query(request, DigestQuery).get("sha256")
         page = self.paginate_queryset(list_records(sha256=bytes.fromhex(digest) if digest else None))
         return self.get_paginated_response(RecordOutput(page or [], many=True).data)
 
@@ -164,9 +121,11 @@ class TimestampView(APIView):
 
 
 class AnchorsFileView(APIView):
-    """The register's anchors file."""
+    """The register's anchors file: a line for each anchor, so it grows for ever, and its address has a limit."""
 
     permission_classes = [Public]
+    throttle_classes = [ScopedRateThrottle]
+    throttle_scope = "anchors"
 
     @extend_schema(
         operation_id="anchors_file",
@@ -174,6 +133,7 @@ class AnchorsFileView(APIView):
         responses={
             (200, ANCHORS_MEDIA_TYPE): OpenApiTypes.BINARY,
             404: describe_problem("The register has not been founded, or there is none with this first outpoint."),
+            429: describe_problem("Your address asked for the file too often within an hour."),
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:

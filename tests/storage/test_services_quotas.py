@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from database.transactions import TransactionRequiredError
 from storage.errors import QuotaExceededError, TooManyUploadsError
-from storage.models import StorageQuota, Upload
+from storage.models import Link, StorageQuota, Upload
 from storage.selectors import count_used_bytes, get_storage_use
 from storage.services.quotas import reserve_upload, set_quota
 from storage.services.uploads import create_upload, expire_uploads, terminate_upload
@@ -68,6 +68,8 @@ def test_a_blob_counts_once_for_each_owner_of_links_and_no_more_when_it_was_eras
     for owner in (bob, bob, carol):
         make_link(owner, blob=blob)
     make_link(bob, blob=make_blob(b"y" * 50, erased_at=NOW))
+    make_link(bob, blob=make_blob(b"w" * 20))
+    Link.objects.filter(blob__length=20).update(released_at=NOW)
     make_upload(bob, b"z" * 7, received=3)
 
     assert count_used_bytes(owner_id=bob.id) == 37

@@ -16,7 +16,7 @@ from storage.errors import DigestMismatchError, UploadInterruptedError
 from storage.models import Upload
 from storage.partials import get_partial_path
 from storage.services import receiving
-from storage.services.links import complete_upload
+from storage.services.links import LinkDraft, complete_upload
 from storage.services.receiving import Body
 from storage.services.uploads import create_upload
 from storage.sha256 import find_functions
@@ -125,9 +125,7 @@ def test_a_sound_state_of_other_bytes_cannot_lead_to_a_link(bob: User):
         complete_upload(
             upload_id=upload.id,
             owner=bob,
-            price_msat=0,
-            manifest=MANIFEST,
-            seal=bytes(32),
+            draft=LinkDraft(price_msat=0, manifest=MANIFEST, seal=bytes(32)),
             expected=digest(CONTENT),
             now=NOW,
         )
