@@ -1,0 +1,92 @@
+/** Builds the browser's scripts: `node build.mjs` for the site, `--tests` for Node's test runner, `--bench` for measurements.
+ *
+ * Every name holds a hash of the content, so a page never meets a worker of another version. manifest.json names each script's
+ * file and its subresource hash (sha384). The same sources give the same bytes on every machine. */
+
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const ROOT = path.dirname(fileURLToPath(import.meta.url));
+const OUTPUT = process.env.ASSETS_OUTPUT ?? path.join(ROOT, "..", "static", "web", "built");
+const RECIPIENT = process.env.CADASTRE_REVIEWERS_RECIPIENT ?? "";
+const WORKERS = { upload_worker: "src/upload/worker.ts", service_worker: "src/download/service_worker.ts" };
+const SHARED = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "warning",
+  metafile: true,
+  target: ["es2022"],
+};
+
+/** Bundle some entries (name to source) and return each one's file name. */
+async function bundle(entries, options) {
+  const result = await build({
+    ...SHARED,
+    entryPoints: Object.entries(entries).map(([out, source]) => ({ in: source, out })),
+    entryNames: "[name]-[hash]",
+    minify: true,
+    outdir: OUTPUT,
+    ...options,
+  });
+  return Object.fromEntries(
+    Object.entries(result.metafile.outputs)
+      .filter(([, output]) => output.entryPoint)
+      .map(([file, output]) => [
+        Object.keys(entries).find((name) => entries[name] === output.entryPoint),
+        path.basename(file),
+      ]),
+  );
+}
+
+/** Return the pages' entries: every module directly in src/pages; what they share lies in folders below it. */
+async function listPages() {
+  const names = (await readdir(path.join(ROOT, "src/pages"))).filter((name) => name.endsWith(".ts"));
+  return Object.fromEntries(names.sort().map((name) => [name.slice(0, -3), `src/pages/${name}`]));
+}
+
+async function buildSite() {
+  if (!/^(age1[02-9ac-hj-np-z]{58})?$/.test(RECIPIENT)) {
+    throw new Error("CADASTRE_REVIEWERS_RECIPIENT must be an age recipient, age1... in lower case.");
+  }
+  await rm(OUTPUT, { recursive: true, force: true });
+  await mkdir(OUTPUT, { recursive: true });
+  const define = { REVIEWERS_RECIPIENT: JSON.stringify(RECIPIENT) };
+  const workers = await bundle(WORKERS, { format: "iife", define });
+  const pages = await bundle(await listPages(), {
+    format: "esm",
+    define: { ...define, UPLOAD_WORKER_FILE: JSON.stringify(workers.upload_worker) },
+  });
+  const scripts = {};
+  for (const [name, file] of Object.entries({ ...pages, ...workers }).sort()) {
+    const digest = createHash("sha384").update(await readFile(path.join(OUTPUT, file)));
+    scripts[name] = { file, integrity: `sha384-${digest.digest("base64")}` };
+  }
+  const manifest = { reviewers_recipient: RECIPIENT, scripts, version: 1 };
+  await writeFile(path.join(OUTPUT, "manifest.json"), `${JSON.stringify(manifest, null, 1)}\n`);
+}
+
+/** Bundle every test on its own, for Node 20 does not read TypeScript. */
+async function buildTests() {
+  const folder = path.join(ROOT, "tests");
+  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".test.ts")).sort();
+  await rm(path.join(ROOT, "build/tests"), { recursive: true, force: true });
+  await build({
+    ...SHARED,
+    entryPoints: names.map((name) => path.join("tests", name)),
+    outdir: path.join(ROOT, "build/tests"),
+    outbase: path.join(ROOT, "tests"),
+    outExtension: { ".js": ".mjs" },
+    format: "esm",
+    platform: "node",
+    packages: "external",
+    sourcemap: "inline",
+    define: { REVIEWERS_RECIPIENT: '""', UPLOAD_WORKER_FILE: '""' },
+  });
+}
+
+await (process.argv.includes("--tests") ? buildTests() : buildSite());
