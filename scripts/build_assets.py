@@ -126,7 +126,7 @@ def run_steps(node: Node, argument: str) -> int:
             (str(binaries / "@biomejs/biome/bin/biome"), "ci", "--reporter=summary", "."),
         ),
         "--format": ((str(binaries / "@biomejs/biome/bin/biome"), "check", "--write", "."),),
-        "--test": (("build.mjs", "--tests"), ("--test", "--test-reporter=dot", "build/tests/**/*.test.mjs")),
+        "--test": (("build.mjs", "--tests"), ("run_tests.mjs",)),
         "--bench": (("build.mjs", "--bench"),),
     }
     if argument not in steps:
