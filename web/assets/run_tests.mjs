@@ -4,6 +4,10 @@ import { readdir } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { run } from "node:test";
+import { inspect } from "node:util";
+
+// Node warns of each experimental algorithm that the tests use.
+process.env.NODE_OPTIONS = "--disable-warning=ExperimentalWarning";
 
 const FOLDER = path.resolve("build/tests");
 const wanted = process.argv.slice(2);
@@ -23,5 +27,5 @@ process.exitCode = counts.failed || isEmpty ? 1 : 0;
 
 function report({ file, name, details }) {
   const cause = details.error?.cause ?? details.error;
-  process.stdout.write(`FAILED ${path.relative(FOLDER, file ?? "")}: ${name}\n${cause?.stack ?? String(cause)}\n`);
+  process.stdout.write(`FAILED ${path.relative(FOLDER, file ?? "")}: ${name}\n${inspect(cause)}\n`);
 }

@@ -4,6 +4,8 @@
 export interface ChosenFile {
   path: string;
   file: File;
+  /** Where the browser gave one, it finds the file again after the tab was closed. */
+  handle?: FileSystemFileHandle;
 }
 
 /** How the length is hidden: not at all, or rounded up by the Padmé rule. */
@@ -29,6 +31,9 @@ export interface UploadProgress {
   bytesPerSecond: number;
   secondsLeft?: number;
   state: UploadState;
+  /** The place of the file that is being sent, in the order of the names, and how many of its bytes were sent. */
+  fileIndex: number;
+  fileSentBytes: number;
   /** A code of the cause of `waiting` and `failed`, for the page's own words: see `ErrorCode`. */
   message?: string;
 }
@@ -60,4 +65,15 @@ export interface UnfinishedUpload {
   sentBytes: number;
   /** Whether the user must choose the same files again before it can go on. */
   needsFiles: boolean;
+}
+
+/** A link that was made in this browser, with its key: the server knows neither the name nor the key. */
+export interface MadeLink {
+  linkId: string;
+  linkUrl: string;
+  name: string;
+  /** Length of the files, without padding. */
+  plaintextBytes: number;
+  deletionToken: string;
+  madeAtMs: number;
 }
