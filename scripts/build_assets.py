@@ -123,7 +123,7 @@ def run_steps(node: Node, argument: str) -> int:
         "--check": (
             (str(binaries / "typescript/bin/tsc"), "--noEmit"),
             (str(binaries / "typescript/bin/tsc"), "--noEmit", "-p", "tsconfig.worker.json"),
-            (str(binaries / "@biomejs/biome/bin/biome"), "ci", "--reporter=summary", "."),
+            (str(binaries / "@biomejs/biome/bin/biome"), "ci", "--error-on-warnings", "--reporter=summary", "."),
         ),
         "--format": ((str(binaries / "@biomejs/biome/bin/biome"), "check", "--write", "."),),
         "--test": (("build.mjs", "--tests"), ("run_tests.mjs",)),

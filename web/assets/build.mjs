@@ -12,7 +12,11 @@ import { build } from "esbuild";
 const ROOT = path.dirname(fileURLToPath(import.meta.url));
 const OUTPUT = process.env.ASSETS_OUTPUT ?? path.join(ROOT, "..", "static", "web", "built");
 const RECIPIENT = process.env.CADASTRE_REVIEWERS_RECIPIENT ?? "";
-const WORKERS = { upload_worker: "src/upload/worker.ts", service_worker: "src/download/service_worker.ts" };
+const WORKERS = {
+  password_worker: "src/download/password_worker.ts",
+  service_worker: "src/download/service_worker.ts",
+  upload_worker: "src/upload/worker.ts",
+};
 const SHARED = {
   absWorkingDir: ROOT,
   bundle: true,
@@ -59,7 +63,11 @@ async function buildSite() {
   const workers = await bundle(WORKERS, { format: "iife", define });
   const pages = await bundle(await listPages(), {
     format: "esm",
-    define: { ...define, UPLOAD_WORKER_FILE: JSON.stringify(workers.upload_worker) },
+    define: {
+      ...define,
+      PASSWORD_WORKER_FILE: JSON.stringify(workers.password_worker),
+      UPLOAD_WORKER_FILE: JSON.stringify(workers.upload_worker),
+    },
   });
   const scripts = {};
   for (const [name, file] of Object.entries({ ...pages, ...workers }).sort()) {
@@ -85,7 +93,7 @@ async function buildTests() {
     platform: "node",
     packages: "external",
     sourcemap: "inline",
-    define: { REVIEWERS_RECIPIENT: '""', UPLOAD_WORKER_FILE: '""' },
+    define: { REVIEWERS_RECIPIENT: '""', PASSWORD_WORKER_FILE: '""', UPLOAD_WORKER_FILE: '""' },
   });
 }
 

@@ -3,5 +3,6 @@
 /** The reviewers' age recipient, `age1...`, to which reports are sealed; empty where none is pinned. */
 declare const REVIEWERS_RECIPIENT: string;
 
-/** The file's name of the upload's worker, beside the page's own script. */
+/** The names of the workers' files, which lie beside the page's own script. */
+declare const PASSWORD_WORKER_FILE: string;
 declare const UPLOAD_WORKER_FILE: string;

@@ -19,6 +19,11 @@ export function decodeUtf8(data: Uint8Array): string {
 
 /** Return all parts one after the other. */
 export function concatBytes(...parts: readonly Uint8Array[]): Bytes {
+  return joinBytes(parts);
+}
+
+/** Return all parts of a list, however long, one after the other. */
+export function joinBytes(parts: readonly Uint8Array[]): Bytes {
   const joined = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
   let place = 0;
   for (const part of parts) {

@@ -2,7 +2,7 @@
  *
  * The part after `#` is never sent to a server. */
 
-import { decryptBytes, type Encryption, encryptBytes, openByPassword } from "./age/files.ts";
+import { decryptBytes, type Encryption, encryptBytes, openByPassword, type UnwrapByPassword } from "./age/files.ts";
 import { VERSION_LINE } from "./age/header.ts";
 import { type Bytes, concatBytes, encodeUtf8, equalBytes, fromBase64Url, toBase64Url } from "./bytes.ts";
 import { AgeError, AgeKeyError, LinkFormatError, PasswordNeededError, WrongPasswordError } from "./errors.ts";
@@ -61,9 +61,9 @@ export function parseLink(text: string): LockedLink {
 
 /** Return the link's secret and digest, by its password if it has one.
  *
- * Throws PasswordNeededError, WrongPasswordError or LinkFormatError. */
-export async function unlockLink(locked: LockedLink, password?: string): Promise<Link> {
-  const content = locked.isLocked ? await decryptFragment(locked.fragment, password) : locked.fragment;
+ * `unwrap` may do the slow part, scrypt, elsewhere. Throws PasswordNeededError, WrongPasswordError or LinkFormatError. */
+export async function unlockLink(locked: LockedLink, password?: string, unwrap?: UnwrapByPassword): Promise<Link> {
+  const content = locked.isLocked ? await decryptFragment(locked.fragment, password, unwrap) : locked.fragment;
   return {
     serverUrl: locked.serverUrl,
     id: locked.id,
@@ -92,11 +92,15 @@ function parseFragment(text: string): Bytes {
   return content;
 }
 
-async function decryptFragment(fragment: Bytes, password: string | undefined): Promise<Bytes> {
+async function decryptFragment(
+  fragment: Bytes,
+  password: string | undefined,
+  unwrap: UnwrapByPassword | undefined,
+): Promise<Bytes> {
   if (password === undefined) throw new PasswordNeededError();
   let content: Bytes;
   try {
-    content = await decryptBytes(fragment, await openByPassword(fragment, password));
+    content = await decryptBytes(fragment, await openByPassword(fragment, password, unwrap));
   } catch (error) {
     if (error instanceof AgeKeyError) throw new WrongPasswordError(undefined, { cause: error });
     if (!(error instanceof AgeError)) throw error;

@@ -41,6 +41,7 @@ const BY_STATUS: Readonly<Record<number, Rejection>> = {
   402: PaymentNeededError,
   403: NotSignedInError,
   404: NotFoundError,
+  451: LinkGoneError,
   460: ChecksumMismatchError,
   507: StorageFullError,
 };

@@ -1,6 +1,6 @@
 /** Compares each chunk with what was sent before, and notes the new ones before they are sent. */
 
-import { type Bytes, concatBytes, equalBytes } from "../core/bytes.ts";
+import { type Bytes, equalBytes, joinBytes } from "../core/bytes.ts";
 import { hashBytes } from "../core/digest.ts";
 import { PlaintextChangedError } from "../core/errors.ts";
 import type { UploadStore } from "./store.ts";
@@ -46,6 +46,6 @@ export class ChunkLog {
     const [added, first] = [this.added, this.saved];
     this.added = [];
     this.saved += added.length;
-    await this.store.addHashes(this.id, first, concatBytes(...added));
+    await this.store.addHashes(this.id, first, joinBytes(added));
   }
 }

@@ -2,7 +2,7 @@
 
 import { type Encryption, getCipher, getPrefix } from "../core/age/files.ts";
 import { CHUNK_BYTES, type ChunkCipher, countChunks, getSealedLength } from "../core/age/payload.ts";
-import { type Bytes, concatBytes } from "../core/bytes.ts";
+import { type Bytes, joinBytes } from "../core/bytes.ts";
 import type { ChunkLog } from "./chunk_log.ts";
 import { getPlanBytes, type PayloadReader, type Plan } from "./source.ts";
 
@@ -36,7 +36,7 @@ export async function* encryptPayload(
       batch.catch(() => undefined);
     }
     await log.add(first, sealed);
-    yield concatBytes(...sealed);
+    yield joinBytes(sealed);
   }
 }
 

@@ -7,7 +7,7 @@
 import { beginByPassword, beginForX25519 } from "../core/age/files.ts";
 import { SEALED_CHUNK_BYTES } from "../core/age/payload.ts";
 import { getRecipient } from "../core/age/recipients.ts";
-import { type Bytes, concatBytes, drawBytes } from "../core/bytes.ts";
+import { type Bytes, drawBytes, joinBytes } from "../core/bytes.ts";
 import { drawDeletionToken } from "../core/deletion.ts";
 import { BlobDigest } from "../core/digest.ts";
 import {
@@ -190,7 +190,7 @@ export class UploadRun {
     let segmentBytes = 0;
     let underWay: Promise<void> = Promise.resolve();
     const flush = async () => {
-      const data = concatBytes(...segment);
+      const data = joinBytes(segment);
       [segment, segmentBytes] = [[], 0];
       await underWay;
       // After this, and not before, these bytes may leave the machine.

@@ -4,7 +4,7 @@
  * never encrypts two different plaintexts: a chunk whose hash differs from the stored one is never sent. */
 
 import type { Encryption } from "../core/age/files.ts";
-import { type Bytes, concatBytes } from "../core/bytes.ts";
+import { type Bytes, joinBytes } from "../core/bytes.ts";
 import type { DeletionToken } from "../core/deletion.ts";
 import { UploadUnknownError } from "../core/errors.ts";
 import type { Plan } from "./source.ts";
@@ -102,7 +102,7 @@ export class UploadStore {
   /** Return the hashes of the chunks that may have been sent, in order, 32 bytes each. */
   async readHashes(id: string): Promise<Bytes> {
     const parts = (await finish(this.read("hashes").getAll(getRange(id)))) as Bytes[];
-    return concatBytes(...parts);
+    return joinBytes(parts);
   }
 
   /** Add the hashes of the chunks from number `first` on, and return once they are on the disk. */

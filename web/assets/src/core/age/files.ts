@@ -3,7 +3,7 @@
  * An `Encryption` holds everything that fixes a ciphertext besides its plaintext. An interrupted upload stores it and continues
  * the *same* ciphertext, which no age library offers; that is why this folder exists. */
 
-import { type Bytes, concatBytes, drawBytes } from "../bytes.ts";
+import { type Bytes, concatBytes, drawBytes, joinBytes } from "../bytes.ts";
 import { AgeHeaderError, AgeTruncatedError } from "../errors.ts";
 import { checkMac, type Header, readHeader, writeHeader } from "./header.ts";
 import { ChunkCipher, decryptChunks, derivePayloadKey, encryptChunks, NONCE_BYTES } from "./payload.ts";
@@ -33,6 +33,9 @@ export interface OpenedFile {
   payloadKey: Bytes;
   prefixBytes: number;
 }
+
+/** Returns the file key of a header by a password. Throws AgeHeaderError, or AgeKeyError if the password is wrong. */
+export type UnwrapByPassword = (header: Header, password: string) => Promise<Uint8Array>;
 
 /** Begin a file for a 32-byte recipient; whatever is not given is drawn at random. */
 export function beginForX25519(recipient: Uint8Array, fixed: FixedValues = {}): Encryption {
@@ -65,7 +68,7 @@ export function getCipher(encryption: Encryption): Promise<ChunkCipher> {
 /** Return the whole age file of a plaintext that fits into memory. */
 export async function encryptBytes(encryption: Encryption, plaintext: Bytes): Promise<Bytes> {
   const chunks = await encryptChunks(await getCipher(encryption), plaintext);
-  return concatBytes(getPrefix(encryption), ...chunks);
+  return joinBytes([getPrefix(encryption), ...chunks]);
 }
 
 /** Read header and nonce at the start of a file by a 32-byte secret.
@@ -79,15 +82,19 @@ export function openByX25519(data: Bytes, secret: Uint8Array): OpenedFile {
 /** Read header and nonce at the start of a file by a password.
  *
  * Throws AgeHeaderError, AgeKeyError, AgeMacError or AgeTruncatedError. */
-export async function openByPassword(data: Bytes, password: string): Promise<OpenedFile> {
+export async function openByPassword(
+  data: Bytes,
+  password: string,
+  unwrap: UnwrapByPassword = unwrapByPassword,
+): Promise<OpenedFile> {
   const header = readHeader(data);
-  return openPayload(data, header, await unwrapByPassword(header, password));
+  return openPayload(data, header, await unwrap(header, password));
 }
 
 /** Return the plaintext of a file that is in memory as a whole. Throws an AgeError. */
 export async function decryptBytes(data: Bytes, opened: OpenedFile): Promise<Bytes> {
   const cipher = await ChunkCipher.create(opened.payloadKey);
-  return concatBytes(...(await decryptChunks(cipher, data.subarray(opened.prefixBytes))));
+  return joinBytes(await decryptChunks(cipher, data.subarray(opened.prefixBytes)));
 }
 
 function openPayload(data: Bytes, header: Header, fileKey: Uint8Array): OpenedFile {
