@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 
-from bench import headers, merkle, proofs
+from bench import browser, headers, merkle, proofs
 from bench.peers.run import install_peers
 from bench.postgresql import measure_on_postgresql
 from bench.rows import print_table
@@ -14,7 +14,15 @@ def main() -> int:
     """Measure and print; a bar that is missed is shown, and is no error: machines differ."""
     install_peers()
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors. Ratios of medians, each pair in turn.\n")
-    print_table([*merkle.measure(), *proofs.measure(), *headers.measure(), *measure_on_postgresql("submissions")])
+    print_table(
+        [
+            *merkle.measure(),
+            *proofs.measure(),
+            *headers.measure(),
+            *measure_on_postgresql("submissions"),
+            *browser.measure(),
+        ]
+    )
     return 0
 
 

@@ -53,6 +53,21 @@ async function listPages() {
   return Object.fromEntries(names.sort().map((name) => [name.slice(0, -3), `src/pages/${name}`]));
 }
 
+/** Bundle the workers, then scripts that begin them, and return every file's name. */
+async function bundleAll(entries, define, options = {}) {
+  const workers = await bundle(WORKERS, { format: "iife", define, ...options });
+  const pages = await bundle(entries, {
+    format: "esm",
+    define: {
+      ...define,
+      PASSWORD_WORKER_FILE: JSON.stringify(workers.password_worker),
+      UPLOAD_WORKER_FILE: JSON.stringify(workers.upload_worker),
+    },
+    ...options,
+  });
+  return { ...pages, ...workers };
+}
+
 async function buildSite() {
   if (!/^(age1[02-9ac-hj-np-z]{58})?$/.test(RECIPIENT)) {
     throw new Error("CADASTRE_REVIEWERS_RECIPIENT must be an age recipient, age1... in lower case.");
@@ -60,17 +75,9 @@ async function buildSite() {
   await rm(OUTPUT, { recursive: true, force: true });
   await mkdir(OUTPUT, { recursive: true });
   const define = { REVIEWERS_RECIPIENT: JSON.stringify(RECIPIENT) };
-  const workers = await bundle(WORKERS, { format: "iife", define });
-  const pages = await bundle(await listPages(), {
-    format: "esm",
-    define: {
-      ...define,
-      PASSWORD_WORKER_FILE: JSON.stringify(workers.password_worker),
-      UPLOAD_WORKER_FILE: JSON.stringify(workers.upload_worker),
-    },
-  });
+  const files = await bundleAll(await listPages(), define);
   const scripts = {};
-  for (const [name, file] of Object.entries({ ...pages, ...workers }).sort()) {
+  for (const [name, file] of Object.entries(files).sort()) {
     const digest = createHash("sha384").update(await readFile(path.join(OUTPUT, file)));
     scripts[name] = { file, integrity: `sha384-${digest.digest("base64")}` };
   }
@@ -97,4 +104,13 @@ async function buildTests() {
   });
 }
 
-await (process.argv.includes("--tests") ? buildTests() : buildSite());
+/** Bundle what `make bench` measures, under names without a hash. */
+async function buildBench() {
+  const outdir = path.join(ROOT, "build/bench");
+  await rm(outdir, { recursive: true, force: true });
+  await bundleAll({ bench: "bench/bench.ts" }, { REVIEWERS_RECIPIENT: '""' }, { outdir, entryNames: "[name]" });
+}
+
+if (process.argv.includes("--tests")) await buildTests();
+else if (process.argv.includes("--bench")) await buildBench();
+else await buildSite();

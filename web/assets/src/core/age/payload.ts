@@ -15,6 +15,8 @@ export const SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES;
 /** The payload's own nonce, which follows the header. */
 export const NONCE_BYTES = 16;
 
+/** Chunks under way at once: enough to keep the browser's threads busy, few enough to hold two batches in memory. */
+const BATCH_CHUNKS = 16;
 const KEY_BYTES = 32;
 const COUNTER_BYTES = 11;
 
@@ -65,6 +67,37 @@ export function countChunks(plaintextBytes: number): number {
 /** Return the length of the chunks of a plaintext, without header and nonce. */
 export function getSealedLength(plaintextBytes: number): number {
   return plaintextBytes + TAG_BYTES * countChunks(plaintextBytes);
+}
+
+/** Yield the sealed chunks of a plaintext of so many bytes, in batches; `read` gives its next bytes, as many as asked for.
+ *
+ * The next batch is read and encrypted while the last one is used. */
+export async function* sealBatches(
+  cipher: ChunkCipher,
+  plaintextBytes: number,
+  read: (size: number) => Promise<Bytes>,
+): AsyncGenerator<Bytes[]> {
+  const count = countChunks(plaintextBytes);
+  const seal = async (first: number) => {
+    const data = await read(BATCH_CHUNKS * CHUNK_BYTES);
+    const numbers = Array.from({ length: Math.min(BATCH_CHUNKS, count - first) }, (_, place) => place);
+    return Promise.all(
+      numbers.map((place) => {
+        const chunk = data.subarray(place * CHUNK_BYTES, (place + 1) * CHUNK_BYTES);
+        return cipher.encrypt(first + place, chunk, first + place === count - 1);
+      }),
+    );
+  };
+  let batch = seal(0);
+  for (let first = 0; first < count; first += BATCH_CHUNKS) {
+    const sealed = await batch;
+    if (first + BATCH_CHUNKS < count) {
+      batch = seal(first + BATCH_CHUNKS);
+      // Its failure is met when its turn comes; whoever stops before must not leave it unheard.
+      batch.catch(() => undefined);
+    }
+    yield sealed;
+  }
 }
 
 /** Return the sealed chunks of a plaintext that is in memory as a whole. */
