@@ -11,40 +11,44 @@ import { build } from "esbuild";
 
 const ROOT = path.dirname(fileURLToPath(import.meta.url));
 const OUTPUT = process.env.ASSETS_OUTPUT ?? path.join(ROOT, "..", "static", "web", "built");
+// Below this folder, for Node looks there for the packages.
+const TESTS_OUTPUT = process.env.ASSETS_TESTS_OUTPUT ?? "build/tests";
 const RECIPIENT = process.env.CADASTRE_REVIEWERS_RECIPIENT ?? "";
 const WORKERS = {
   password_worker: "src/download/password_worker.ts",
   service_worker: "src/download/service_worker.ts",
   upload_worker: "src/upload/worker.ts",
 };
+const HASH_DIGITS = 12;
 const SHARED = {
   absWorkingDir: ROOT,
   bundle: true,
   charset: "utf8",
   legalComments: "none",
   logLevel: "warning",
-  metafile: true,
   target: ["es2022"],
 };
 
-/** Bundle some entries (name to source) and return each one's file name. */
-async function bundle(entries, options) {
-  const result = await build({
+/** Bundle some entries (name to source), and return each one's file name; `isHashed` puts a hash of the content into it. */
+async function bundle(entries, { isHashed = true, outdir = OUTPUT, ...options }) {
+  const { outputFiles } = await build({
     ...SHARED,
     entryPoints: Object.entries(entries).map(([out, source]) => ({ in: source, out })),
-    entryNames: "[name]-[hash]",
     minify: true,
-    outdir: OUTPUT,
+    outdir,
+    write: false,
     ...options,
   });
-  return Object.fromEntries(
-    Object.entries(result.metafile.outputs)
-      .filter(([, output]) => output.entryPoint)
-      .map(([file, output]) => [
-        Object.keys(entries).find((name) => entries[name] === output.entryPoint),
-        path.basename(file),
-      ]),
-  );
+  await mkdir(outdir, { recursive: true });
+  const files = {};
+  for (const { path: target, contents } of outputFiles) {
+    const name = path.basename(target, ".js");
+    // esbuild's own hash also depends on where the packages lie.
+    const digest = createHash("sha256").update(contents).digest("hex").slice(0, HASH_DIGITS);
+    files[name] = isHashed ? `${name}-${digest}.js` : `${name}.js`;
+    await writeFile(path.join(outdir, files[name]), contents);
+  }
+  return files;
 }
 
 /** Return the pages' entries: every module directly in src/pages; what they share lies in folders below it. */
@@ -88,12 +92,14 @@ async function buildSite() {
 /** Bundle every test on its own, for Node 20 does not read TypeScript. */
 async function buildTests() {
   const folder = path.join(ROOT, "tests");
-  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".test.ts")).sort();
-  await rm(path.join(ROOT, "build/tests"), { recursive: true, force: true });
+  const isEntry = (name) => name.endsWith(".test.ts") || name === "interop.ts";
+  const names = (await readdir(folder, { recursive: true })).filter(isEntry).sort();
+  const outdir = path.join(ROOT, TESTS_OUTPUT);
+  await rm(outdir, { recursive: true, force: true });
   await build({
     ...SHARED,
     entryPoints: names.map((name) => path.join("tests", name)),
-    outdir: path.join(ROOT, "build/tests"),
+    outdir,
     outbase: path.join(ROOT, "tests"),
     outExtension: { ".js": ".mjs" },
     format: "esm",
@@ -108,7 +114,7 @@ async function buildTests() {
 async function buildBench() {
   const outdir = path.join(ROOT, "build/bench");
   await rm(outdir, { recursive: true, force: true });
-  await bundleAll({ bench: "bench/bench.ts" }, { REVIEWERS_RECIPIENT: '""' }, { outdir, entryNames: "[name]" });
+  await bundleAll({ bench: "bench/bench.ts" }, { REVIEWERS_RECIPIENT: '""' }, { outdir, isHashed: false });
 }
 
 if (process.argv.includes("--tests")) await buildTests();

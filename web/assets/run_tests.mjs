@@ -9,7 +9,7 @@ import { inspect } from "node:util";
 // Node warns of each experimental algorithm that the tests use.
 process.env.NODE_OPTIONS = "--disable-warning=ExperimentalWarning";
 
-const FOLDER = path.resolve("build/tests");
+const FOLDER = path.resolve(process.env.ASSETS_TESTS_OUTPUT ?? "build/tests");
 const wanted = process.argv.slice(2);
 const names = (await readdir(FOLDER, { recursive: true })).filter((name) => name.endsWith(".test.mjs")).sort();
 const files = names.filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)));

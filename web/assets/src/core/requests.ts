@@ -26,6 +26,8 @@ const DETAIL_CHARACTERS_MAX = 1000;
 const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 /** 423: an earlier request that broke off still holds the upload. 507 is a state that somebody has to end. */
 const UNAVAILABLE = [423, 429, 500, 502, 503, 504];
+/** What passes by itself: an earlier request under the same key goes on; a blob that just arrived is registered in seconds. */
+const PASSING_PROBLEMS = ["idempotency-key-in-flight", "record-not-ready"];
 
 type Rejection = new (message: string, refusal: Refusal) => RejectedError;
 
@@ -155,8 +157,7 @@ async function readRefusal(response: Response): Promise<CadastreError> {
   const text = details.detail ?? details.title;
   const message = typeof text === "string" ? text.slice(0, DETAIL_CHARACTERS_MAX) : `The server answered ${status}.`;
   const Known = findRejection(response, problem);
-  // An earlier request under the same key broke off here, and goes on there.
-  if (!Known && (UNAVAILABLE.includes(status) || problem === "idempotency-key-in-flight")) {
+  if (!Known && (UNAVAILABLE.includes(status) || PASSING_PROBLEMS.includes(problem))) {
     const seconds = response.headers.get("Retry-After") ?? "";
     return new ServerUnavailableError(message, { retryAfterS: /^\d+$/.test(seconds) ? Number(seconds) : undefined });
   }

@@ -1,7 +1,7 @@
 /** Plaintext of any range of the payload, decrypted while the ciphertext arrives. No byte leaves before its chunk authenticated. */
 
 import { CHUNK_BYTES, ChunkCipher, countChunks, SEALED_CHUNK_BYTES } from "../core/age/payload.ts";
-import { type Bytes, joinBytes } from "../core/bytes.ts";
+import type { Bytes } from "../core/bytes.ts";
 import { ServerUnavailableError } from "../core/errors.ts";
 import { type Api, getBackoffMs } from "../core/requests.ts";
 import { openContent } from "./content.ts";
@@ -68,29 +68,34 @@ export class PlaintextReader {
   }
 }
 
-/** Takes sealed chunks from an answer's body. */
+/** Takes sealed chunks from an answer's body, into one buffer that is used again and again: garbage outruns its collector. */
 class SealedSource {
   private readonly reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  private readonly buffer = new Uint8Array(BATCH_CHUNKS_MAX * SEALED_CHUNK_BYTES);
   private left: number;
-  private pieces: Uint8Array[] = [];
-  private held = 0;
+  private rest: Uint8Array = new Uint8Array(0);
 
   constructor(response: Response, bytes: number) {
     this.reader = response.body?.getReader();
     this.left = bytes;
   }
 
-  /** Return so many bytes as chunks, or all that are left. Throws ServerUnavailableError if the connection breaks. */
+  /** Return so many bytes as chunks, or all that are left; they are good until the next call.
+   *
+   * Throws ServerUnavailableError if the connection breaks. */
   async take(size: number): Promise<Bytes[]> {
     const wanted = Math.min(size, this.left);
-    while (this.held < wanted) await this.pull();
-    const joined = joinBytes(this.pieces);
-    this.pieces = [joined.subarray(wanted)];
-    this.held -= wanted;
+    for (let held = 0; held < wanted; ) {
+      if (this.rest.length === 0) await this.pull();
+      const part = this.rest.subarray(0, wanted - held);
+      this.buffer.set(part, held);
+      this.rest = this.rest.subarray(part.length);
+      held += part.length;
+    }
     this.left -= wanted;
     const chunks: Bytes[] = [];
     for (let start = 0; start < wanted; start += SEALED_CHUNK_BYTES) {
-      chunks.push(joined.subarray(start, Math.min(wanted, start + SEALED_CHUNK_BYTES)));
+      chunks.push(this.buffer.subarray(start, Math.min(wanted, start + SEALED_CHUNK_BYTES)));
     }
     return chunks;
   }
@@ -101,18 +106,14 @@ class SealedSource {
   }
 
   private async pull(): Promise<void> {
-    const part = await this.readPart();
-    if (!part || part.done) throw new ServerUnavailableError("The server closed the connection early.");
-    this.pieces.push(part.value);
-    this.held += part.value.length;
-  }
-
-  private async readPart(): Promise<ReadableStreamReadResult<Uint8Array> | undefined> {
+    let part: ReadableStreamReadResult<Uint8Array> | undefined;
     try {
-      return await this.reader?.read();
+      part = await this.reader?.read();
     } catch {
       throw new ServerUnavailableError("The connection broke.");
     }
+    if (!part || part.done) throw new ServerUnavailableError("The server closed the connection early.");
+    this.rest = part.value;
   }
 }
 

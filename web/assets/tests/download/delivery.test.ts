@@ -16,10 +16,8 @@ import {
 import { formatLink, parseLink, unlockLink } from "../../src/core/links.ts";
 import { Api } from "../../src/core/requests.ts";
 import { type DeliveryKeys, makePlainPath, parsePlainPath } from "../../src/download/keys.ts";
-import { findInlineType } from "../../src/download/media_types.ts";
 import { beginTransfer, fetchLink } from "../../src/download/opening.ts";
 import { PlaintextReader } from "../../src/download/plaintext.ts";
-import { parseRange } from "../../src/download/ranges.ts";
 import { Responder } from "../../src/download/responses.ts";
 import type { DeliveryProgress } from "../../src/download/types.ts";
 import { LinkServer, share } from "./server.ts";
@@ -363,20 +361,6 @@ describe("an archive", () => {
   });
 });
 
-test("nothing that could run as a page of this site is shown in one", () => {
-  for (const type of [
-    "text/html",
-    "image/svg+xml",
-    "application/xhtml+xml",
-    "text/javascript",
-    "application/xml",
-    "multipart/x-mixed-replace",
-  ]) {
-    assert.ok([undefined, "text/plain; charset=utf-8"].includes(findInlineType(type)), type);
-  }
-  assert.equal(findInlineType("video/mp4"), "video/mp4");
-});
-
 test("addresses of plaintext are read back, and no others", async () => {
   const { keys } = await prepare(await serve([{ name: "a", content: random(5) }]));
   assert.deepEqual(parsePlainPath(makePlainPath(keys, 0, "inline", "a/b ü")), {
@@ -397,10 +381,4 @@ test("addresses of plaintext are read back, and no others", async () => {
   ]) {
     assert.equal(parsePlainPath(path), undefined);
   }
-});
-
-test("ranges that are none are ignored", () => {
-  for (const header of [null, "", "bytes=", "bytes=-", "bytes=5-4", "items=1-2", "bytes=a-b"])
-    assert.equal(parseRange(header, 10), undefined);
-  for (const header of ["bytes=10-", "bytes=-0", "bytes=11-12"]) assert.equal(parseRange(header, 10), "unsatisfiable");
 });

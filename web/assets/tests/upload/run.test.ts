@@ -1,35 +1,24 @@
 import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import * as age from "age-encryption";
 import { IDBFactory } from "fake-indexeddb";
 import fc from "fast-check";
-import { encodeIdentity } from "../../src/core/age/bech32.ts";
-import { type Bytes, fromBase64Url, toHex } from "../../src/core/bytes.ts";
+import { fromBase64Url, toHex } from "../../src/core/bytes.ts";
 import { hashBytes } from "../../src/core/digest.ts";
 import { CancelledError, EmptySourceError, FilesNeededError, NotSignedInError } from "../../src/core/errors.ts";
 import { parseLink, unlockLink } from "../../src/core/links.ts";
-import { decryptManifest, type Manifest } from "../../src/core/manifest.ts";
 import { Api } from "../../src/core/requests.ts";
-import { computeSeal } from "../../src/core/seals.ts";
 import { UploadControl } from "../../src/upload/control.ts";
 import { prepareUpload, UploadRun } from "../../src/upload/run.ts";
 import { SEGMENT_BYTES_MIN } from "../../src/upload/sending.ts";
 import { matchSource, type Source } from "../../src/upload/source.ts";
 import { UploadStore } from "../../src/upload/store.ts";
 import type { ChosenFile, UploadProgress, UploadRequest, UploadResult } from "../../src/upload/types.ts";
+import { choose, drawBytes, fetchAll, ImpatientControl, makeRequest } from "./rig.ts";
 import { LINK_ID, TusServer } from "./server.ts";
 
 const ID = "upload";
 const LARGE = 12 * SEGMENT_BYTES_MIN + 12_345;
-
-/** A control that does not wait between attempts. */
-class ImpatientControl extends UploadControl {
-  override wait(): Promise<void> {
-    return super.wait(0);
-  }
-}
 
 let server: TusServer;
 let serverUrl: string;
@@ -47,18 +36,6 @@ afterEach(async () => {
   store.close();
   await server.stop();
 });
-
-function drawBytes(count: number): Bytes {
-  return new Uint8Array(randomBytes(count));
-}
-
-function choose(path: string, content: Bytes | string, type = "text/plain"): ChosenFile {
-  return { path, file: new File([content], path.split("/").at(-1) ?? "", { type }) };
-}
-
-function makeRequest(files: ChosenFile[], extra: Partial<UploadRequest> = {}): UploadRequest {
-  return { files, priceMsat: 0n, ...extra };
-}
 
 async function begin(request: UploadRequest, control: UploadControl = new ImpatientControl()) {
   const { upload, source } = await prepareUpload(store, ID, request);
@@ -78,22 +55,6 @@ function makeRun(upload: Awaited<ReturnType<UploadStore["get"]>>, control: Uploa
 async function upload(request: UploadRequest): Promise<UploadResult> {
   const { run, source } = await begin(request);
   return run.run(source);
-}
-
-/** Open a link with what the server got, by npm age-encryption. */
-async function fetchAll(result: UploadResult, password?: string): Promise<{ manifest: Manifest; payload: Bytes }> {
-  const link = await unlockLink(parseLink(result.linkUrl), password);
-  const { body } = server.links.at(-1) as (typeof server.links)[number];
-  const sealed = new Uint8Array(Buffer.from(body.manifest, "base64"));
-  assert.deepEqual(await hashBytes(sealed), link.manifestSha256);
-  assert.equal(toHex(computeSeal(link.secret, link.manifestSha256)), body.seal);
-  const manifest = await decryptManifest(sealed, link.secret);
-  const { bytes, length } = server.uploads.find(({ id }) => id === body.upload) as (typeof server.uploads)[number];
-  assert.deepEqual([bytes.length, length], [manifest.length, manifest.length]);
-  assert.equal(`sha256:${toHex(manifest.root)}`, body.root);
-  const reader = new age.Decrypter();
-  reader.addIdentity(encodeIdentity(link.secret));
-  return { manifest, payload: new Uint8Array(await reader.decrypt(bytes)) };
 }
 
 /** Run until the server has taken so many bytes, and then stop for ever, as a closed tab does. */
@@ -116,7 +77,7 @@ describe("an upload", () => {
     const content = drawBytes(100_000);
     const result = await upload(makeRequest([choose("song.flac", content, "audio/flac")], { priceMsat: 1500n }));
 
-    const { manifest, payload } = await fetchAll(result);
+    const { manifest, payload } = await fetchAll(server, result);
     assert.deepEqual(payload, content);
     assert.deepEqual(manifest.files, [
       { name: "song.flac", mediaType: "audio/flac", size: 100_000, sha256: await hashBytes(content) },
@@ -136,7 +97,7 @@ describe("an upload", () => {
       choose("album/c", ""),
       choose("album/a/e", ""),
     ];
-    const { manifest, payload } = await fetchAll(await upload(makeRequest(files)));
+    const { manifest, payload } = await fetchAll(server, await upload(makeRequest(files)));
     assert.deepEqual(
       manifest.files.map(({ name }) => name),
       ["album/a/e", "album/a/x.txt", "album/b.txt", "album/c"],
@@ -145,7 +106,7 @@ describe("an upload", () => {
   });
 
   test("of files that lie in no folder gets one", async () => {
-    const { manifest } = await fetchAll(await upload(makeRequest([choose("a", "1"), choose("b", "2")])));
+    const { manifest } = await fetchAll(server, await upload(makeRequest([choose("a", "1"), choose("b", "2")])));
     assert.deepEqual(
       manifest.files.map(({ name }) => name),
       ["files/a", "files/b"],
@@ -154,6 +115,7 @@ describe("an upload", () => {
 
   test("with padding declares the zero bytes that follow", async () => {
     const { manifest, payload } = await fetchAll(
+      server,
       await upload(makeRequest([choose("a", drawBytes(70_001))], { padding: "padme" })),
     );
     assert.equal(manifest.padding, 71_680 - 70_001);
@@ -167,7 +129,7 @@ describe("an upload", () => {
       !JSON.stringify(await store.get(ID), (_, value) => (typeof value === "bigint" ? "" : value)).includes("horse"),
     );
     const result = await run.run(source);
-    assert.equal(new TextDecoder().decode((await fetchAll(result, "correct horse")).payload), "1");
+    assert.equal(new TextDecoder().decode((await fetchAll(server, result, "correct horse")).payload), "1");
     await assert.rejects(() => unlockLink(parseLink(result.linkUrl), "wrong"));
   });
 
@@ -211,7 +173,7 @@ describe("an upload through a bad network", () => {
           const share = left.shift();
           return share === undefined ? undefined : Math.floor(share * size);
         };
-        const { payload } = await fetchAll(await upload(makeRequest([choose("a", content)])));
+        const { payload } = await fetchAll(server, await upload(makeRequest([choose("a", content)])));
         assert.equal(Buffer.compare(payload, content), 0);
       }),
       { numRuns: 8 },
@@ -224,7 +186,7 @@ describe("an upload through a bad network", () => {
       { method: "PATCH", status: 423 },
       { method: "HEAD", status: 502 },
     );
-    await fetchAll(await upload(makeRequest([choose("a", "1")])));
+    await fetchAll(server, await upload(makeRequest([choose("a", "1")])));
     assert.equal(progress.find(({ state }) => state === "waiting")?.message, "server-unavailable");
   });
 
@@ -232,7 +194,7 @@ describe("an upload through a bad network", () => {
     server.refusals.push({ method: "PATCH", status: 403, problem: "permission-denied" });
     const files = [choose("a", "1")];
     await assert.rejects(() => upload(makeRequest(files)), NotSignedInError);
-    await fetchAll(await goOn(files));
+    await fetchAll(server, await goOn(files));
     assert.equal(server.uploads.length, 1);
   });
 });
@@ -250,7 +212,7 @@ describe("an upload that is resumed", () => {
 
     assert.equal(server.uploads.length, 1);
     assert.equal(Buffer.compare(server.uploads[0]?.bytes.subarray(0, before.length) as Buffer, before), 0);
-    assert.equal(Buffer.compare((await fetchAll(result)).payload, content), 0);
+    assert.equal(Buffer.compare((await fetchAll(server, result)).payload, content), 0);
   });
 
   test("with a file that changed begins anew under other keys", async () => {
@@ -262,7 +224,7 @@ describe("an upload that is resumed", () => {
     const changed = content.slice();
     changed[5] = (changed[5] as number) ^ 1;
 
-    const { payload } = await fetchAll(await goOn([choose("a", changed)]));
+    const { payload } = await fetchAll(server, await goOn([choose("a", changed)]));
 
     assert.equal(Buffer.compare(payload, changed), 0);
     assert.ok(server.uploads[0]?.isRemoved);
@@ -281,7 +243,7 @@ describe("an upload that is resumed", () => {
     server.cut = () => undefined;
     const changed = content.slice();
     changed[100] = (changed[100] as number) ^ 1;
-    const { payload } = await fetchAll(await goOn([choose("a", changed)]));
+    const { payload } = await fetchAll(server, await goOn([choose("a", changed)]));
     assert.equal(Buffer.compare(payload, changed), 0);
     assert.deepEqual(
       server.uploads.map(({ isRemoved, bytes }) => [isRemoved, bytes.length > 0]),
@@ -311,7 +273,7 @@ describe("an upload that is resumed", () => {
 
     const result = await goOn(undefined);
 
-    assert.equal(new TextDecoder().decode((await fetchAll(result)).payload), "1");
+    assert.equal(new TextDecoder().decode((await fetchAll(server, result)).payload), "1");
     assert.ok(server.links.length > 1);
     assert.equal(new Set(server.links.map((link) => JSON.stringify(link))).size, 1);
   });
@@ -336,7 +298,7 @@ test("each chunk's hash is on the disk before the server sees its bytes", async 
 describe("a server that is not to be relied on", () => {
   test("and gives the upload up gets a fresh one under other keys", async () => {
     server.refusals.push({ method: "PATCH", status: 410, problem: "upload-expired" });
-    await fetchAll(await upload(makeRequest([choose("a", "1")])));
+    await fetchAll(server, await upload(makeRequest([choose("a", "1")])));
     assert.equal(server.uploads.length, 2);
     const [one, two] = server.uploads.map(({ bytes }) => bytes.toString("hex"));
     assert.notEqual(one, two);
@@ -352,7 +314,7 @@ describe("a server that is not to be relied on", () => {
       return Math.min(0, size);
     };
     const content = drawBytes(LARGE);
-    const { payload } = await fetchAll(await upload(makeRequest([choose("a", content)])));
+    const { payload } = await fetchAll(server, await upload(makeRequest([choose("a", content)])));
     assert.ok(isLost);
     assert.equal(Buffer.compare(payload, content), 0);
     assert.equal(server.uploads.length, 2);
@@ -380,7 +342,7 @@ describe("the user", () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal(patches, 1);
     control.resume();
-    assert.equal(Buffer.compare((await fetchAll(await done)).payload, content), 0);
+    assert.equal(Buffer.compare((await fetchAll(server, await done)).payload, content), 0);
     assert.equal(server.uploads.length, 1);
   });
 
