@@ -5,7 +5,7 @@ import { encodeIdentity, encodeRecipient } from "../src/core/age/bech32.ts";
 import { beginForX25519, encryptBytes, getCipher, getPrefix, openByX25519 } from "../src/core/age/files.ts";
 import { CHUNK_BYTES, ChunkCipher, countChunks, SEALED_CHUNK_BYTES, sealBatches } from "../src/core/age/payload.ts";
 import { getRecipient } from "../src/core/age/recipients.ts";
-import { type Bytes, drawBytes, joinBytes, toHex } from "../src/core/bytes.ts";
+import { type Bytes, drawBytes, joinBytes } from "../src/core/bytes.ts";
 import { chooseEngine } from "../src/core/ciphers/choice.ts";
 import { BlobDigest, StreamingHash } from "../src/core/digest.ts";
 import { openLink, prepareDelivery } from "../src/download/open.ts";
@@ -58,15 +58,23 @@ async function decryptOurs(): Promise<void> {
   const { payloadKey, prefixBytes } = openByX25519(ciphertext, secret);
   const cipher = await ChunkCipher.create(payloadKey);
   const count = countChunks(plaintext.length);
-  for (let first = 0; first < count; first += BATCH_CHUNKS) {
+  const openBatch = (first: number) => {
     const numbers = Array.from({ length: Math.min(BATCH_CHUNKS, count - first) }, (_, place) => first + place);
-    await Promise.all(
+    return Promise.all(
       numbers.map((number) => {
         const start = prefixBytes + number * SEALED_CHUNK_BYTES;
         return cipher.decrypt(number, ciphertext.subarray(start, start + SEALED_CHUNK_BYTES), number === count - 1);
       }),
     );
+  };
+  // As deliveries do: the next batch is under way while one is used.
+  let batch = openBatch(0);
+  for (let first = BATCH_CHUNKS; first < count; first += BATCH_CHUNKS) {
+    const following = openBatch(first);
+    await batch;
+    batch = following;
   }
+  await batch;
 }
 
 /** Stream bytes in chunks, which is how the peer is faster. */
@@ -108,15 +116,20 @@ async function upload(): Promise<string> {
   return (await handle.done).linkUrl;
 }
 
-/** Take all of a link through the service worker, and return its SHA-256. */
+/** Save a link's file, as a click on the share page does, and return once its last byte has left the service worker. */
 async function download(link: string): Promise<string> {
   const delivery = await prepareDelivery(await openLink(link), { priceMaxMsat: 0n });
-  const response = await fetch(delivery.urlFor(0, "attachment"));
-  const hash = await StreamingHash.create();
-  const reader = response.body?.getReader();
-  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) hash.update(part.value);
+  const ended = new Promise<string>((resolve) => {
+    delivery.onProgress(({ state, message }) => {
+      if (state !== "streaming") resolve(message ?? state);
+    });
+  });
+  const anchor = document.createElement("a");
+  anchor.href = delivery.urlFor(0, "attachment");
+  anchor.click();
+  const state = await ended;
   delivery.close();
-  return toHex(hash.finish());
+  return state;
 }
 
 const works = { encryptOurs, encryptWithDigests, encryptPeer, decryptOurs, decryptPeer };

@@ -54,13 +54,21 @@ export class PlaintextReader {
     const last = countChunks(this.keys.payloadBytes) - 1;
     try {
       let [first, size] = [chunks.start, 1];
-      while (first < chunks.end) {
+      const openBatch = async () => {
         const sealed = await source.take(Math.min(size, chunks.end - first) * SEALED_CHUNK_BYTES);
         const opened = sealed.map((chunk, place) => cipher.decrypt(first + place, chunk, first + place === last));
-        // All are awaited together, so that a second failure is not left unheard.
-        yield* await Promise.all(opened);
         first += sealed.length;
         size = Math.min(2 * size, BATCH_CHUNKS_MAX);
+        // All are awaited together, so that a second failure is not left unheard.
+        return Promise.all(opened);
+      };
+      for (let batch = openBatch(), isMore = true; isMore; ) {
+        const opened = await batch;
+        isMore = first < chunks.end;
+        // The next batch is fetched and decrypted while this one is used; its failure is met when its turn comes.
+        if (isMore) batch = openBatch();
+        batch.catch(() => undefined);
+        yield* opened;
       }
     } finally {
       await source.close();
