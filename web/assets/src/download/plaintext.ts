@@ -2,8 +2,9 @@
 
 import { CHUNK_BYTES, ChunkCipher, countChunks, SEALED_CHUNK_BYTES } from "../core/age/payload.ts";
 import type { Bytes } from "../core/bytes.ts";
-import { ServerUnavailableError } from "../core/errors.ts";
+import { ProtocolError, ServerUnavailableError } from "../core/errors.ts";
 import { type Api, getBackoffMs } from "../core/requests.ts";
+import { type BodyReader, openBody } from "./bodies.ts";
 import { openContent } from "./content.ts";
 import type { DeliveryKeys } from "./keys.ts";
 import { type ByteRange, findChunks, locateChunks } from "./ranges.ts";
@@ -76,15 +77,15 @@ export class PlaintextReader {
   }
 }
 
-/** Takes sealed chunks from an answer's body, into one buffer that is used again and again: garbage outruns its collector. */
+/** Takes sealed chunks from an answer's body, into one buffer that is used again and again. */
 class SealedSource {
-  private readonly reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  private readonly buffer = new Uint8Array(BATCH_CHUNKS_MAX * SEALED_CHUNK_BYTES);
+  private readonly body: BodyReader;
+  private buffer: Bytes = new Uint8Array(BATCH_CHUNKS_MAX * SEALED_CHUNK_BYTES);
   private left: number;
-  private rest: Uint8Array = new Uint8Array(0);
 
   constructor(response: Response, bytes: number) {
-    this.reader = response.body?.getReader();
+    if (!response.body) throw new ProtocolError("The server's answer has no body.");
+    this.body = openBody(response.body);
     this.left = bytes;
   }
 
@@ -93,13 +94,7 @@ class SealedSource {
    * Throws ServerUnavailableError if the connection breaks. */
   async take(size: number): Promise<Bytes[]> {
     const wanted = Math.min(size, this.left);
-    for (let held = 0; held < wanted; ) {
-      if (this.rest.length === 0) await this.pull();
-      const part = this.rest.subarray(0, wanted - held);
-      this.buffer.set(part, held);
-      this.rest = this.rest.subarray(part.length);
-      held += part.length;
-    }
+    this.buffer = await this.body.fill(this.buffer, wanted);
     this.left -= wanted;
     const chunks: Bytes[] = [];
     for (let start = 0; start < wanted; start += SEALED_CHUNK_BYTES) {
@@ -108,20 +103,8 @@ class SealedSource {
     return chunks;
   }
 
-  async close(): Promise<void> {
-    // A connection that has broken cannot be cancelled, and needs not.
-    await this.reader?.cancel().catch(() => undefined);
-  }
-
-  private async pull(): Promise<void> {
-    let part: ReadableStreamReadResult<Uint8Array> | undefined;
-    try {
-      part = await this.reader?.read();
-    } catch {
-      throw new ServerUnavailableError("The connection broke.");
-    }
-    if (!part || part.done) throw new ServerUnavailableError("The server closed the connection early.");
-    this.rest = part.value;
+  close(): Promise<void> {
+    return this.body.close();
   }
 }
 
