@@ -9,20 +9,17 @@ from bench.peers.run import install_peers
 from bench.postgresql import measure_on_postgresql
 from bench.rows import print_table
 
+ON_POSTGRESQL = ("submissions", "delivery")
+
 
 def main() -> int:
     """Measure and print; a bar that is missed is shown, and is no error: machines differ."""
     install_peers()
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors. Ratios of medians, each pair in turn.\n")
-    print_table(
-        [
-            *merkle.measure(),
-            *proofs.measure(),
-            *headers.measure(),
-            *measure_on_postgresql("submissions"),
-            *browser.measure(),
-        ]
-    )
+    rows = [*merkle.measure(), *merkle.measure_peers(), *proofs.measure(), *headers.measure()]
+    for module in ON_POSTGRESQL:
+        rows += measure_on_postgresql(module)
+    print_table([*rows, *browser.measure()])
     return 0
 
 

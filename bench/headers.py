@@ -24,14 +24,14 @@ SKEW_S = 300
 SEED = 84
 
 
-def measure() -> list[Row]:
-    """Return the headers row."""
-    data = load_headers(HEADERS)
+def measure(*, count: int = HEADERS, folder: Path = FOLDER) -> list[Row]:
+    """Return the row of so many headers, which the folder keeps for the next run."""
+    data = load_headers(count, folder)
     network = make_network(data)
-    name = f"check of {HEADERS:,} headers with retargeting"
+    name = f"check of {count:,} headers with retargeting"
     ours = partial(time_call, partial(check, data, network))
     peer = partial(time_call, partial(hash_bare, data))
-    return [compare(name, ours, f"a loop of {HEADERS:,} double hashes", peer, bar=2.0)]
+    return [compare(name, ours, f"a loop of {count:,} double hashes", peer, bar=2.0)]
 
 
 def check(data: bytes, network: Network) -> HeaderChain:
@@ -48,12 +48,12 @@ def hash_bare(data: bytes) -> bytes:
     return digest
 
 
-def load_headers(count: int) -> bytes:
+def load_headers(count: int, folder: Path) -> bytes:
     """Return so many headers, mined now or in an earlier run."""
-    path = FOLDER / f"headers-{SEED}-{count}.bin"
+    path = folder / f"headers-{SEED}-{count}.bin"
     if not path.exists():
         print(f"Mining {count:,} headers, once ...")
-        FOLDER.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".part")
         draft.write_bytes(mine_headers(count))
         draft.replace(path)

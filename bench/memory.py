@@ -1,4 +1,4 @@
-"""How much memory a piece of work adds, measured in a process of its own: `python -m bench.memory WORK`."""
+"""How much memory a piece of work adds, measured in a process of its own: `python -m bench.memory WORK COUNT`."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.leaves import LEAVES, make_leaves
+from bench.leaves import make_leaves
 from bench.rows import Row
 from registry.proof.merkle import merkle_levels
 
@@ -15,25 +15,25 @@ STATUS = Path("/proc/self/status")
 MEGA = 10**6
 
 
-def prepare_tree() -> Callable[[], object]:
-    """Make the leaves, which do not count, and return the work that does."""
-    leaves = make_leaves(LEAVES)
+def prepare_tree(count: int) -> Callable[[], object]:
+    """Make so many leaves, which do not count, and return the work that does."""
+    leaves = make_leaves(count)
     return lambda: merkle_levels(leaves)
 
 
-WORKS: dict[str, Callable[[], Callable[[], object]]] = {"tree": prepare_tree}
+WORKS: dict[str, Callable[[int], Callable[[], object]]] = {"tree": prepare_tree}
 
 
-def measure_memory(work: str, *, name: str, limit_mb: int) -> Row:
+def measure_memory(work: str, *, count: int, name: str, limit_mb: int) -> Row:
     """Return the row of a work's added memory against a limit, both in MB."""
-    command = [sys.executable, "-m", "bench.memory", work]
+    command = [sys.executable, "-m", "bench.memory", work, str(count)]
     said = subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout
     return Row(name, float(said), f"the limit of {limit_mb} MB", limit_mb, bar=1.0, unit="M")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do a work and print by how many MB the process was larger at its peak than before."""
-    work = WORKS[arguments[0]]()
+    work = WORKS[arguments[0]](int(arguments[1]))
     if STATUS.exists():
         before_bytes = read_status_bytes("VmRSS")
         result = work()

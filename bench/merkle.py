@@ -20,40 +20,46 @@ from registry.trees import SUBTREE_LEAVES, build_root
 PEER_LEAVES = 100_000
 
 
-def measure() -> list[Row]:
-    """Return the Merkle rows."""
-    leaves, few = make_leaves(LEAVES), make_leaves(PEER_LEAVES)
+def measure(*, count: int = LEAVES, few_count: int = PEER_LEAVES) -> list[Row]:
+    """Return the rows of trees of so many leaves, and of paths of fewer."""
+    leaves, few = make_leaves(count), make_leaves(few_count)
     bare = partial(time_call, partial(hash_bare, leaves))
-    name = f"a bare loop of {LEAVES:,} hashes"
+    name = f"a bare loop of {count:,} hashes"
     return [
         compare(
-            f"root of {LEAVES:,} leaves, as sealing builds it",
+            f"root of {count:,} leaves, as sealing builds it",
             partial(time_call, partial(build_in_subtrees, leaves)),
             name,
             bare,
             bar=1.3,
         ),
         compare(
-            f"levels of {LEAVES:,} leaves, the data of all paths",
+            f"levels of {count:,} leaves, the data of all paths",
             partial(time_call, partial(merkle_levels, leaves)),
             name,
             bare,
             bar=1.3,
         ),
-        measure_memory("tree", name=f"memory that these levels of {LEAVES:,} leaves add", limit_mb=120),
+        measure_memory("tree", count=count, name=f"memory that these levels of {count:,} leaves add", limit_mb=120),
         compare(
-            f"paths of {PEER_LEAVES:,} leaves cut from levels, one by one",
+            f"paths of {few_count:,} leaves cut from levels, one by one",
             partial(time_call, partial(cut_paths, merkle_levels(few))),
-            f"a bare loop of {PEER_LEAVES:,} hashes",
+            f"a bare loop of {few_count:,} hashes",
             partial(time_call, partial(hash_bare, few)),
         ),
+    ]
+
+
+def measure_peers(*, count: int = PEER_LEAVES) -> list[Row]:
+    """Return the row of another library's tree of so many leaves. The peers must be installed."""
+    return [
         compare(
-            f"root of {PEER_LEAVES:,} leaves",
-            partial(time_call, partial(build_root, few)),
+            f"root of {count:,} leaves",
+            partial(time_call, partial(build_root, make_leaves(count))),
             "pymerkle",
-            partial(run_peer, "pymerkle_root", str(PEER_LEAVES)),
+            partial(run_peer, "pymerkle_root", str(count)),
             bar=1.0,
-        ),
+        )
     ]
 
 

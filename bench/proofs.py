@@ -37,6 +37,7 @@ from registry.proof.exports import (
 from registry.proof.headers import check_proof_of_work, parse_header
 from registry.proof.leaves import leaf_preimage
 from registry.proof.merkle import block_root_from_path, merkle_levels, merkle_root, path_from_levels, path_sides
+from registry.proof.networks import REGTEST
 from registry.proof.packed import PIECE_BYTES, RECORD_BYTES, RootBuilder, hash_packed, unpack_record
 from registry.proof.sources import GivenHeaders
 from registry.proof.templates import write_piece_suffixes, write_piece_timestamps, write_timestamp_suffix
@@ -51,18 +52,18 @@ BLOCK_TRANSACTIONS_DEPTH = 12
 PEER_PART = 50
 """The stock serializer writes a fiftieth of the batch, and the time is taken so many times."""
 
-SAMPLE = range(0, PROOFS, 997)
-GENESIS = hashlib.sha256(b"genesis").digest()
+SAMPLE_STEP = 997
+"""Every so many'th timestamp of the two writers is compared."""
 
 
-def measure() -> list[Row]:
-    """Return the rows."""
-    batch = BenchBatch(PROOFS)
+def measure(*, proofs: int = PROOFS, exported: int = EXPORTED) -> list[Row]:
+    """Return the rows, of a batch of so many proofs and of an export of so many records."""
+    batch = BenchBatch(proofs)
     with tempfile.TemporaryDirectory(prefix="cadastre-bench-") as folder:
         return [
             measure_writing(batch),
             measure_bundle(batch, Path(folder) / "proofs.zip"),
-            measure_export(BenchBatch(EXPORTED), Path(folder) / "export"),
+            measure_export(BenchBatch(exported), Path(folder) / "export"),
         ]
 
 
@@ -73,7 +74,7 @@ class BenchBatch:
         self.packed = b"".join(_make_records(size))
         self.pieces = [self.packed[at : at + PIECE_BYTES] for at in range(0, len(self.packed), PIECE_BYTES)]
         self.roots = [merkle_root(hash_packed(piece)) for piece in self.pieces]
-        self.registry = Registry(genesis_block_hash=GENESIS, first_outpoint=bytes(36))
+        self.registry = Registry(genesis_block_hash=REGTEST.genesis_hash, first_outpoint=bytes(36))
         self.batch = Batch(0, 0, size, self._get_genesis(), bytes(32), _join(self.roots))
         self.raw_tx = make_anchor(commitment_hash(self.batch))
         self.block_path = tuple(hashlib.sha256(b"%d" % at).digest() for at in range(BLOCK_TRANSACTIONS_DEPTH))
@@ -99,7 +100,7 @@ class BenchBatch:
         return written
 
     def _get_genesis(self) -> bytes:
-        return genesis_commitment(genesis_block_hash=GENESIS, first_outpoint=bytes(36))
+        return genesis_commitment(genesis_block_hash=REGTEST.genesis_hash, first_outpoint=bytes(36))
 
     def _mine(self) -> bytes:
         txid = read_anchor(self.raw_tx).txid
@@ -118,15 +119,16 @@ def measure_writing(batch: BenchBatch) -> Row:
     """Compare writing every .ots, leaves and tree included, with python-opentimestamps' serializer, byte for byte."""
     levels = merkle_levels([leaf for piece in batch.pieces for leaf in hash_packed(piece)])
     ours = batch.write_timestamps()
-    if [ours[place] for place in SAMPLE] != [write_with_library(batch, levels, place) for place in SAMPLE]:
+    sample = range(0, batch.batch.size, SAMPLE_STEP)
+    if [ours[place] for place in sample] != [write_with_library(batch, levels, place) for place in sample]:
         raise RuntimeError("the two writers differ")
 
     def write_part() -> None:
-        for place in range(0, PROOFS, PEER_PART):
+        for place in range(0, batch.batch.size, PEER_PART):
             write_with_library(batch, levels, place)
 
     return compare(
-        f".ots of {PROOFS:,} records in a batch",
+        f".ots of {batch.batch.size:,} records in a batch",
         lambda: time_call(batch.write_timestamps),
         "python-opentimestamps",
         lambda: PEER_PART * time_call(write_part),
@@ -139,17 +141,18 @@ def measure_bundle(batch: BenchBatch, path: Path) -> Row:
     members = ((f"{place:036}.ots", timestamp) for place, timestamp in enumerate(batch.write_timestamps()))
     with path.open("wb") as stream:
         stream.writelines(iterate_archive(members, made_at=datetime(2026, 1, 1, tzinfo=UTC)))
-    steps = [len(path_sides(place, PROOFS)) for place in range(PROOFS)]
+    size = batch.batch.size
+    steps = [len(path_sides(place, size)) for place in range(size)]
     anchor = read_anchor(batch.raw_tx)
     once = [commitment_head(batch.batch) + bytes(32), anchor.head + bytes(32) + anchor.tail, bytes(32)]
     once += [bytes(64), bytes(32)] * len(batch.block_path)
 
     def audit() -> None:
-        if audit_bundle(read_bundle(path), headers=batch.headers).proofs != PROOFS:
+        if audit_bundle(read_bundle(path), headers=batch.headers).proofs != size:
             raise RuntimeError("proofs are missing")
 
     return compare(
-        f"audit of {PROOFS:,} .ots of a batch",
+        f"audit of {size:,} .ots of a batch",
         lambda: time_call(audit),
         "hashing alone",
         lambda: time_call(lambda: hash_proofs(steps, once)),
@@ -165,14 +168,14 @@ def measure_export(batch: BenchBatch, folder: Path) -> Row:
     (folder / BATCHES_NAME / name_leaves_file(0)).write_bytes(batch.packed)
 
     def audit() -> None:
-        if audit_export(folder, headers=batch.headers).records != EXPORTED:
+        if audit_export(folder, headers=batch.headers).records != batch.batch.size:
             raise RuntimeError("records are missing")
 
     return compare(
-        f"audit of an export of {EXPORTED:,} records",
+        f"audit of an export of {batch.batch.size:,} records",
         lambda: time_call(audit),
         "hashing alone",
-        lambda: time_call(lambda: hash_tree(EXPORTED)),
+        lambda: time_call(lambda: hash_tree(batch.batch.size)),
         bar=3.0,
     )
 

@@ -19,10 +19,10 @@ RECORDS = 100_000
 URL = "/api/v1/records/bulk"
 
 
-def measure() -> list[Row]:
-    """Return the row. The peer writes what it is given: it parses, hashes and answers nothing."""
-    bench = _Bench()
-    name = f"{RECORDS:,} digests registered in bulk, with receipts"
+def measure(*, count: int = RECORDS) -> list[Row]:
+    """Return the row of so many digests. The peer writes what it is given: it parses, hashes and answers nothing."""
+    bench = _Bench(count)
+    name = f"{count:,} digests registered in bulk, with receipts"
     # At least a quarter of the rate.
     return [compare(name, bench.submit, "a raw COPY of the same rows", bench.copy, bar=4.0)]
 
@@ -30,7 +30,8 @@ def measure() -> list[Row]:
 class _Bench:
     """A user who registers, and rows that are copied. Both take new digests in each round."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
+        self.count = count
         self.now = timezone.now()
         self.user = User.objects.create(username="bench")
         secret = create_token(user=self.user, name="bench", scopes=[Scope.RECORDS_WRITE], now=self.now).secret
@@ -40,7 +41,7 @@ class _Bench:
     def make_digests(self) -> list[bytes]:
         """Return digests that no round had before."""
         self.rounds += 1
-        return [hashlib.sha256(f"{self.rounds} {number}".encode()).digest() for number in range(RECORDS)]
+        return [hashlib.sha256(f"{self.rounds} {number}".encode()).digest() for number in range(self.count)]
 
     def submit(self) -> float:
         """Send a request and read its receipts; return the seconds."""
@@ -50,7 +51,7 @@ class _Bench:
         def work() -> None:
             answer = self.client.post(URL, body, content_type="application/x-ndjson", headers=headers)
             receipts = answer.getvalue()
-            if answer.status_code != 201 or receipts.count(b"\n") != RECORDS:
+            if answer.status_code != 201 or receipts.count(b"\n") != self.count:
                 raise RuntimeError(f"the request was answered with {answer.status_code}")
 
         return time_call(work)
@@ -60,7 +61,7 @@ class _Bench:
         digests = b"".join(self.make_digests())
         details = {"registrar": "bench", "registered_at": "2026-01-01T00:00:00Z", "uploader": "00" * 16}
         leaves = make_bare_leaves(digests=digests, salts=secrets.token_bytes(len(digests)), details=details)
-        first_id = make_key_range(RECORDS)
+        first_id = make_key_range(self.count)
         pieces = iterate_copy_pieces(leaves, first_id=first_id, details=details, user_id=self.user.id, now=self.now)
         data = [COPY_HEAD, *pieces, COPY_END]
 

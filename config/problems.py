@@ -50,6 +50,10 @@ def _retry_soon(_: Exception) -> Mapping[str, str]:
     return {"Retry-After": "1"}
 
 
+def _retry_later(_: Exception) -> Mapping[str, str]:
+    return {"Retry-After": "30"}
+
+
 def _retry_tomorrow(error: registry.SubmissionLimitError) -> Mapping[str, str]:
     return {"Retry-After": str(error.wait_s)}
 
@@ -147,6 +151,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     registry.BatchNotFoundError: Problem(404, "batch-not-found", "No such batch"),
     registry.RecordNotReadyError: Problem(409, "record-not-ready", "Not registered yet", headers=_retry_soon),
     registry.ProofNotReadyError: Problem(409, "proof-not-ready", "No proof yet", headers=_retry_soon),
+    registry.ArchivesBusyError: Problem(503, "archives-busy", "Too many archives at a time", headers=_retry_later),
     registry.RegisterMissingError: Problem(404, "register-missing", "No register yet"),
     registry.DigestLineError: Problem(400, "digest-line", "Line refused", members=_show_line),
     registry.DigestsMissingError: Problem(400, "digests-missing", "No digest"),

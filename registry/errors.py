@@ -21,6 +21,10 @@ class ProofNotReadyError(RegistryError):
     """The anchor is not in a block yet, so there is no proof."""
 
 
+class ArchivesBusyError(RegistryError):
+    """The server sends an archive to you already, or as many to others as it can at a time."""
+
+
 class RegisterMissingError(RegistryError):
     """The register has not been founded: run `manage.py found_register`."""
 

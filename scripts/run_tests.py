@@ -5,8 +5,9 @@ installed (as root, Debian's package is installed where it is missing) and remov
 makes its absence a failure, TEST_POSTGRES=skip leaves it out. btcd, on which the contract of Bitcoin nodes is tested,
 is built into var/tools/ once where Go is on the machine; TEST_BTCD=require and TEST_BTCD=skip do the same for it.
 
-The pages' tests in a browser take Debian's Chromium and chromedriver, installed as PostgreSQL is.
-TEST_CHROMIUM=require makes their absence a failure, TEST_CHROMIUM=skip leaves those tests out.
+The pages' tests in a browser take Debian's Chromium and chromedriver, those of delivery Debian's nginx, installed as
+PostgreSQL is. TEST_CHROMIUM=require and TEST_NGINX=require make their absence a failure, TEST_CHROMIUM=skip and
+TEST_NGINX=skip leave those tests out.
 """
 
 import os
@@ -23,6 +24,7 @@ COVERED_WHOLE = (
     "registry/proof/*",
     "registry/rules/*",
     "registry/api/*",
+    "registry/tasks.py",
     "registry/selectors/terms.py",
     "registry/services/policies.py",
     "payouts/api/*",
@@ -35,10 +37,17 @@ COVERED_WHOLE = (
     "config/env.py",
 )
 
+DEBIAN_PROGRAMS = (
+    ("chromium", "chromium", "TEST_CHROMIUM"),
+    ("chromedriver", "chromium-driver", "TEST_CHROMIUM"),
+    ("nginx", "nginx-light", "TEST_NGINX"),
+)
+"""A program, the package that has it, and the variable that says whether its tests are required."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run both halves and return the first exit status that is not 0."""
-    install_browser()
+    install_from_debian()
     if not install_btcd():
         return 1
     print("== Tests on SQLite", flush=True)
@@ -97,18 +106,22 @@ def check_coverage() -> int:
     return subprocess.run([*command, "--include", ",".join(COVERED_WHOLE)], cwd=CHECKOUT, check=False).returncode
 
 
-def install_browser() -> None:
-    """Install Debian's browser and its driver where they are missing and that is possible, as root.
+def install_from_debian() -> None:
+    """Install Debian's browser with its driver, and its nginx, where they are missing and that is possible, as root.
 
     The tests that need them say themselves that they were skipped, or fail where they are required.
     """
-    has_both = shutil.which("chromium") and shutil.which("chromedriver")
-    can_install = os.geteuid() == 0 and shutil.which("apt-get")
-    if has_both or not can_install or os.environ.get("TEST_CHROMIUM") == "skip":
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    missing = [
+        package
+        for program, package, choice in DEBIAN_PROGRAMS
+        if shutil.which(program, path=path) is None and os.environ.get(choice) != "skip"
+    ]
+    if not missing or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
-    print("== Installing Chromium from Debian's packages", flush=True)
+    print(f"== Installing {', '.join(missing)} from Debian's packages", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium", "chromium-driver"]):
+    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", *missing]):
         subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
 
 

@@ -24,10 +24,22 @@ class DirectoryStorage(FileSystemStorage):
     A content with `temporary_file_path` is moved; from another file system it is copied, and its source stays.
     """
 
-    def __init__(self, location: str | Path | None = None, base_url: str | None = None) -> None:
+    def __init__(
+        self, location: str | Path | None = None, base_url: str | None = None, accel_location: str = ""
+    ) -> None:
         super().__init__(
             location, base_url, file_permissions_mode=_FILE_MODE, directory_permissions_mode=_DIRECTORY_MODE
         )
+        self._accel_location = accel_location
+
+    def find_hand_over(self, name: str) -> tuple[int, dict[str, str]] | None:
+        """Return the status and headers that let nginx send a file, None if no location of nginx is set.
+
+        Source: nginx, ngx_http_proxy_module, X-Accel-Redirect.
+        """
+        if not self._accel_location:
+            return None
+        return 200, {"X-Accel-Redirect": self._accel_location + name}
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:  # noqa: ARG002 - Django's hook
         """Return the name itself: equal names mean equal contents."""

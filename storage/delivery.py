@@ -2,17 +2,20 @@
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.core.files import File
-from django.core.files.storage import storages
+from django.core.files.storage import Storage, storages
 
 from storage.errors import BlobUnavailableError, RangeNotSatisfiableError
 from storage.models import Blob
 from storage.selectors import get_blob
 
 CHUNK_BYTES = 256 * 1024
+
+CONDITIONS = ("If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since")
+"""Headers that another server would weigh against a validator of its own."""
 
 # Nineteen digits hold every length that a blob can have.
 _RANGE = re.compile("bytes=([0-9]{0,19})-([0-9]{0,19})", re.IGNORECASE)
@@ -70,6 +73,15 @@ class Delivery:
     length: int
 
 
+@dataclass(frozen=True)
+class HandOver:
+    """An answer that has no bytes: with it, a server that is better at it sends `length` bytes of the blob."""
+
+    status: int
+    headers: dict[str, str]
+    length: int
+
+
 def get_etag(blob: Blob) -> str:
     """Return the strong validator of a blob: its SHA-256."""
     return f'"{bytes(blob.sha256).hex()}"'
@@ -109,19 +121,51 @@ def open_delivery(*, blob_id: uuid.UUID, byte_range: ByteRange | None) -> Delive
     part = byte_range or ByteRange(0, blob.length - 1)
     if not 0 <= part.first <= part.last < blob.length:
         raise RangeNotSatisfiableError(blob.length)
-    headers = {
+    headers = {**_describe(blob), "Content-Length": str(part.length)}
+    if byte_range is not None:
+        headers["Content-Range"] = f"bytes {part.first}-{part.last}/{blob.length}"
+    stream = _open(blob, part)
+    return Delivery(200 if byte_range is None else 206, headers, Chunks(stream, part.length), part.length)
+
+
+def find_hand_over(*, blob: Blob, byte_range: ByteRange | None, request_headers: Mapping[str, str]) -> HandOver | None:
+    """Return the answer with which another server sends a blob, or the range that was read from the request's headers.
+
+    None if the storage has no such server, or if the request says something that the other server could understand in
+    another way than `parse_range` did: conditions, and a Range that was ignored. Raises BlobUnavailableError if the
+    file is not there whole, for then nothing must be charged.
+    """
+    find_headers = getattr(storages["blobs"], "find_hand_over", None)
+    is_odd = byte_range is None and "Range" in request_headers
+    if find_headers is None or is_odd or any(name in request_headers for name in CONDITIONS):
+        return None
+    found: tuple[int, dict[str, str]] | None = find_headers(blob.storage_name)
+    if found is None:
+        return None
+    _require_whole(storages["blobs"], blob)
+    status, headers = found
+    length = blob.length if byte_range is None else byte_range.length
+    return HandOver(status, {**_describe(blob), **headers}, length)
+
+
+def _describe(blob: Blob) -> dict[str, str]:
+    return {
         "Content-Type": "application/octet-stream",
-        "Content-Length": str(part.length),
         "Content-Disposition": "attachment",
         "Accept-Ranges": "bytes",
         "ETag": get_etag(blob),
         "Cache-Control": "private, no-transform",
         "X-Content-Type-Options": "nosniff",
     }
-    if byte_range is not None:
-        headers["Content-Range"] = f"bytes {part.first}-{part.last}/{blob.length}"
-    stream = _open(blob, part)
-    return Delivery(200 if byte_range is None else 206, headers, Chunks(stream, part.length), part.length)
+
+
+def _require_whole(blobs: Storage, blob: Blob) -> None:
+    try:
+        stored_bytes = blobs.size(blob.storage_name)
+    except Exception as error:  # each backend has errors of its own
+        raise BlobUnavailableError from error
+    if stored_bytes != blob.length:
+        raise BlobUnavailableError(f"The blob's file has {stored_bytes} bytes, not {blob.length}.")
 
 
 def _parse_suffix(text: str, length: int) -> ByteRange | None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -16,8 +17,9 @@ from rest_framework.views import APIView
 from payouts.api.serializers import TransferHeaders
 from payouts.errors import PayoutsError, TransferOverdueError
 from payouts.services.charges import Charge, charge_transfer, close_transfer
-from storage.delivery import ByteRange, Delivery, get_etag, open_delivery, parse_range
+from storage.delivery import ByteRange, Delivery, find_hand_over, get_etag, open_delivery, parse_range
 from storage.errors import StorageError
+from storage.models import Blob
 from storage.selectors import get_blob, get_link
 from users.api.permissions import HasScope
 from users.api.schema import describe_problems
@@ -135,7 +137,7 @@ class ContentView(APIView):
             **describe_problems(402, 403, 404, 409, 410, 416, 503),
         },
     )
-    def get(self, request: Request, link_id: UUID) -> StreamingHttpResponse:
+    def get(self, request: Request, link_id: UUID) -> HttpResponseBase:
         """Charge the transfer and serve it.
 
         A repeat within a day is free. `Cadastre-Transfer` names the transfer, `Cadastre-Charged-Msat` what it cost.
@@ -143,28 +145,36 @@ class ContentView(APIView):
         given = {name: request.headers[header] for name, header in HEADERS.items() if header in request.headers}
         headers = TransferHeaders(data=given)
         headers.is_valid(raise_exception=True)
-        byte_range = _read_range(request, link_id)
-        # Opened first: what cannot be opened is not charged.
-        delivery = open_delivery(blob_id=get_link(link_id).blob_id, byte_range=byte_range)
-        try:
-            charge = charge_transfer(
+        blob = get_blob(get_link(link_id).blob_id)
+        byte_range = _read_range(request, blob)
+
+        def charge(requested_bytes: int, *, is_handed_over: bool) -> Charge:
+            return charge_transfer(
                 payer=request.user if isinstance(request.user, User) else None,
                 link_id=link_id,
                 territory=headers.validated_data.get("territory"),
                 price_max_msat=headers.validated_data.get("price_max"),
                 nonce_sha256=headers.validated_data.get("nonce_sha256"),
-                requested_bytes=delivery.length,
+                requested_bytes=requested_bytes,
+                is_handed_over=is_handed_over,
                 now=timezone.now(),
             )
+
+        handed = find_hand_over(blob=blob, byte_range=byte_range, request_headers=request.headers)
+        if handed is not None:
+            charged = charge(handed.length, is_handed_over=True)
+            return _tell_charge(HttpResponse(status=handed.status, headers=handed.headers), charged)
+        # Opened first: what cannot be opened is not charged.
+        delivery = open_delivery(blob_id=blob.id, byte_range=byte_range)
+        try:
+            charged = charge(delivery.length, is_handed_over=False)
         except BaseException:
             delivery.chunks.close()
             raise
         response = StreamingHttpResponse(
-            ChargedChunks(delivery, charge), status=delivery.status, headers=delivery.headers
+            ChargedChunks(delivery, charged), status=delivery.status, headers=delivery.headers
         )
-        response["Cadastre-Transfer"] = str(charge.transfer_id)
-        response["Cadastre-Charged-Msat"] = str(charge.amount_msat)
-        return response
+        return _tell_charge(response, charged)
 
     @extend_schema(exclude=True)
     def head(self, request: Request, link_id: UUID) -> HttpResponse:  # noqa: ARG002  Django passes it
@@ -174,9 +184,14 @@ class ContentView(APIView):
         return HttpResponse(status=200, headers=delivery.headers)
 
 
-def _read_range(request: Request, link_id: UUID) -> ByteRange | None:
-    """Return the range that is asked for, before anything is charged. Raises what the storage's selectors raise."""
-    blob = get_blob(get_link(link_id).blob_id)
+def _tell_charge(response: HttpResponseBase, charge: Charge) -> HttpResponseBase:
+    response["Cadastre-Transfer"] = str(charge.transfer_id)
+    response["Cadastre-Charged-Msat"] = str(charge.amount_msat)
+    return response
+
+
+def _read_range(request: Request, blob: Blob) -> ByteRange | None:
+    """Return the range that is asked for, before anything is charged. Raises RangeNotSatisfiableError."""
     return parse_range(
         request.headers.get("Range"),
         blob.length,

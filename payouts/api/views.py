@@ -6,7 +6,6 @@ from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
-from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -42,7 +41,7 @@ from payouts.services.deposits import MSAT_PER_SAT, issue_deposit_address
 from payouts.services.payouts import set_payout_address
 from users.api.authentication import get_user
 from users.api.idempotency import idempotent
-from users.api.pagination import TimeCursorPagination
+from users.api.pagination import StrictCursorPagination, TimeCursorPagination
 from users.api.permissions import HasScope, Public
 from users.api.schema import IDEMPOTENCY_KEY, describe_problems
 
@@ -63,7 +62,7 @@ class StatementPagination(TimeCursorPagination):
     ordering = ("-made_at", "-id")
 
 
-class WindowPagination(CursorPagination):
+class WindowPagination(StrictCursorPagination):
     """Pages windows by number."""
 
     ordering = ("-number",)

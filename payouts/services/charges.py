@@ -61,14 +61,16 @@ def charge_transfer(
     affiliate_id: UUID | None = None,
     nonce_sha256: bytes | None = None,
     requested_bytes: int | None = None,
+    is_handed_over: bool = False,
 ) -> Charge:
     """Charge one transfer of a link to a payer, or to nobody where it is free, and commit before the first byte.
 
     A payer's repeats within CADASTRE_ENTITLEMENT_SECONDS are free while the requested bytes (None: the whole blob) fit
     into what the entitlement allows, so a double click pays once. They count as served until close_transfer gives back
-    what was not sent. `price_max_msat` is the most that was agreed to, None for any; `nonce_sha256` is 32 bytes. Raises
-    PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more than agreed,
-    BalanceFrozenError if the payer's balance is frozen, and what get_terms raises.
+    what was not sent, unless they are handed over to a server that tells nobody how much it sends: then all of them
+    count, and there is nothing to close. `price_max_msat` is the most that was agreed to, None for any; `nonce_sha256`
+    is 32 bytes. Raises PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more
+    than agreed, BalanceFrozenError if the payer's balance is frozen, and what get_terms raises.
     """
     terms = get_terms(link_id=link_id, territory=territory, at=now)
     reserved_bytes = requested_bytes or terms.length
@@ -76,22 +78,20 @@ def charge_transfer(
         reason, entitlement = _find_reason(payer=payer, terms=terms, reserved_bytes=reserved_bytes, now=now)
         is_paid = reason == Reason.PRICE
         amount_msat = _take_price(payer=payer, terms=terms, price_max_msat=price_max_msat) if is_paid else 0
-        microtransaction = Microtransaction.objects.create(
-            payer_id=None if payer is None else payer.id,
-            link_id=terms.link_id,
-            record_id=terms.record_id,
-            work_id=terms.work_id,
-            policy_id=terms.policy_id,
-            uploader_id=terms.uploader_id,
-            affiliate_id=affiliate_id,
-            window=stamp_open_window(now=now),
+        microtransaction = _write_microtransaction(
+            payer=payer,
+            terms=terms,
             amount_msat=amount_msat,
             reason=reason,
-            nonce_sha256=NO_NONCE if nonce_sha256 is None else nonce_sha256,
-            created_at=now,
+            affiliate_id=affiliate_id,
+            nonce_sha256=nonce_sha256,
+            now=now,
         )
         entitlement = entitlement or _entitle(microtransaction, length=terms.length)
-        _open(entitlement, transfer_id=microtransaction.id, reserved_bytes=reserved_bytes, now=now)
+        if entitlement is not None:
+            _count(entitlement, reserved_bytes=reserved_bytes)
+        if entitlement is not None and not is_handed_over:
+            _open(entitlement, transfer_id=microtransaction.id, reserved_bytes=reserved_bytes, now=now)
     return Charge(
         transfer_id=microtransaction.id,
         amount_msat=amount_msat,
@@ -216,6 +216,34 @@ def _find_reason(
     return (Reason.PRICE, None) if entitlement is None else (Reason.ENTITLED, entitlement)
 
 
+def _write_microtransaction(
+    *,
+    payer: User | None,
+    terms: Terms,
+    amount_msat: int,
+    reason: Microtransaction.Reason,
+    affiliate_id: UUID | None,
+    nonce_sha256: bytes | None,
+    now: datetime,
+) -> Microtransaction:
+    """Write what a transfer is charged into the open window: a step."""
+    require_transaction()
+    return Microtransaction.objects.create(
+        payer_id=None if payer is None else payer.id,
+        link_id=terms.link_id,
+        record_id=terms.record_id,
+        work_id=terms.work_id,
+        policy_id=terms.policy_id,
+        uploader_id=terms.uploader_id,
+        affiliate_id=affiliate_id,
+        window=stamp_open_window(now=now),
+        amount_msat=amount_msat,
+        reason=reason,
+        nonce_sha256=NO_NONCE if nonce_sha256 is None else nonce_sha256,
+        created_at=now,
+    )
+
+
 def _take_price(*, payer: User | None, terms: Terms, price_max_msat: int | None) -> int:
     """Take the price from the payer's balance and return it: a step that changes nothing unless it is covered."""
     require_transaction()
@@ -231,12 +259,15 @@ def _take_price(*, payer: User | None, terms: Terms, price_max_msat: int | None)
     raise PaymentRequiredError(terms=terms, balance_msat=0 if balance is None else balance.balance_msat)
 
 
-def _open(entitlement: Entitlement | None, *, transfer_id: UUID, reserved_bytes: int, now: datetime) -> None:
-    """Count bytes as served before they are, until the transfer is closed: a step under the lock of the balance."""
+def _count(entitlement: Entitlement, *, reserved_bytes: int) -> None:
+    """Count bytes as served before they are: a step under the lock of the balance."""
     require_transaction()
-    if entitlement is None:
-        return
     Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") + reserved_bytes)
+
+
+def _open(entitlement: Entitlement, *, transfer_id: UUID, reserved_bytes: int, now: datetime) -> None:
+    """Remember what was counted until the transfer is closed: a step under the lock of the balance."""
+    require_transaction()
     OpenTransfer.objects.create(
         transfer_id=transfer_id, entitlement=entitlement, reserved_bytes=reserved_bytes, opened_at=now
     )

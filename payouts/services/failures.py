@@ -17,7 +17,7 @@ from payouts.errors import ConflictProofError, PayoutBatchNotFoundError, PayoutB
 from payouts.models import PayoutBatch, WalletCoin
 from payouts.services.batch_states import fail_batch
 from payouts.services.conflicts import unpack_inputs
-from payouts.services.following import CONSUMER
+from payouts.services.following import get_consumer
 from payouts.services.payouts import lock_batch
 from users.models import User
 
@@ -110,7 +110,7 @@ def _excludes(winner: Transaction, coin: WalletCoin, lost: Sequence[Transaction]
 
 def _require_final(place: TransactionPlace) -> None:
     """Refuse a block that was not followed or may still leave the chain."""
-    block = FollowedBlock.objects.filter(consumer=CONSUMER, hash=place.block_hash).first()
-    tip = find_tip(CONSUMER)
+    block = FollowedBlock.objects.filter(consumer=get_consumer(), hash=place.block_hash).first()
+    tip = find_tip(get_consumer())
     if block is None or tip is None or block.height > tip.height - settings.CADASTRE_CONFIRMATIONS_FINAL + 1:
         raise ConflictProofError(f"The block {place.block_hash} is not final.")

@@ -11,6 +11,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db.models import Max, Q
 
+from chain.consumers import name_consumer
 from chain.follower import BlockEvent, follow
 from chain.node import NodeClient
 from chain.transactions import Block, Output, Transaction
@@ -22,7 +23,6 @@ from payouts.services.deposits import credit_coin, undo_coin
 from payouts.services.wallet_keys import DEPOSIT_BRANCH, derive_script
 
 logger = logging.getLogger(__name__)
-CONSUMER = "payouts"
 LOOK_AHEAD = 20
 """How many addresses that were not handed out yet are watched (BIP 44's gap limit)."""
 
@@ -38,6 +38,11 @@ State = WalletCoin.State
 T = TypeVar("T")
 
 
+def get_consumer() -> str:
+    """Return the name under which payouts follow the chain: each network has a cursor of its own."""
+    return name_consumer("payouts")
+
+
 def follow_chain(*, node: NodeClient, now: datetime) -> int:
     """Apply the blocks that came or went since the last call, and return how many there were.
 
@@ -45,7 +50,7 @@ def follow_chain(*, node: NodeClient, now: datetime) -> int:
     NodeUnavailableError if the node does not answer or is behind, and others if it runs another network, has pruned
     what is needed, contradicts itself, or shows another chain.
     """
-    return follow(node=node, consumer=CONSUMER, apply=lambda event: apply_event(event=event, now=now), now=now)
+    return follow(node=node, consumer=get_consumer(), apply=lambda event: apply_event(event=event, now=now), now=now)
 
 
 def apply_event(*, event: BlockEvent, now: datetime) -> None:

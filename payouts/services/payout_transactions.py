@@ -34,7 +34,7 @@ from payouts.errors import (
 )
 from payouts.models import PayoutBatch, WalletCoin
 from payouts.selectors.coins import select_coins
-from payouts.services.following import CONSUMER
+from payouts.services.following import get_consumer
 from payouts.services.payouts import lock_batch
 from payouts.services.wallet_keys import CHANGE_BRANCH, DEPOSIT_BRANCH, derive_key, derive_script
 
@@ -53,7 +53,7 @@ def sign_payout_batch(*, batch_id: UUID, node: NodeClient, now: datetime) -> Pay
     rate = _estimate_fee_rate(node)
     # The followed height, not what the node claims: a batch is signed once, and one locked to a height that the chain
     # does not have would never be mined.
-    tip = find_tip(CONSUMER)
+    tip = find_tip(get_consumer())
     lock_time = 0 if tip is None else tip.height
     network = get_network(settings.CADASTRE_NETWORK)
     with transaction.atomic(durable=True):

@@ -8,8 +8,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from registry.api.archive_slots import ArchiveBody
 from registry.api.registers import REGISTER_PARAMETER, find_asked_register
 from registry.api.serializers import AnchorOutput, BatchOutput, describe_anchor
 from registry.models import Batch
@@ -18,6 +20,7 @@ from registry.selectors.records import list_batches
 from users.api.fields import Hex32Field
 from users.api.pagination import TimeCursorPagination
 from users.api.permissions import Public
+from users.api.queries import read_query
 from users.api.schema import describe_problem
 
 ARCHIVE_MEDIA_TYPE = "application/zip"
@@ -89,9 +92,11 @@ class BatchDetailView(APIView):
 
 
 class BatchProofsView(APIView):
-    """All proofs of a batch."""
+    """All proofs of a batch. To write them takes a server long, so the address has limits of its own."""
 
     permission_classes = [Public]
+    throttle_classes = [ScopedRateThrottle]
+    throttle_scope = "archives"
 
     @extend_schema(
         operation_id="batches_proofs",
@@ -108,6 +113,8 @@ class BatchProofsView(APIView):
             (200, ARCHIVE_MEDIA_TYPE): OpenApiTypes.BINARY,
             404: describe_problem("There is no such sealed batch, or no register."),
             409: describe_problem("The batch's anchor is not in a block yet."),
+            429: describe_problem("Your address asked for too many archives within an hour."),
+            503: describe_problem("An archive is on its way to you already, or as many to others as can be."),
         },
     )
     def get(self, request: Request, seq: int) -> StreamingHttpResponse:
@@ -115,10 +122,11 @@ class BatchProofsView(APIView):
 
         `cadastre audit` verifies it. Without `register` the batch is the active register's.
         """
-        query = FormQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        form = ProofForm(query.validated_data["format"])
+        form = ProofForm(read_query(request, FormQuery)["format"])
         archive = get_batch_archive(seq=seq, form=form, register=find_asked_register(request))
-        response = StreamingHttpResponse(archive, content_type=ARCHIVE_MEDIA_TYPE)
+        # The web server leaves out what answers HEAD, but would have every proof written first.
+        pieces = iter(()) if request.method == "HEAD" else archive
+        body = ArchiveBody(pieces, reader=ScopedRateThrottle().get_ident(request))
+        response = StreamingHttpResponse(body, content_type=ARCHIVE_MEDIA_TYPE)
         response["Content-Disposition"] = f'attachment; filename="batch-{seq}-proofs.zip"'
         return response

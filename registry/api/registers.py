@@ -7,6 +7,7 @@ from rest_framework.request import Request
 
 from registry.models import Register
 from registry.selectors.registers import OUTPOINT, get_register_at
+from users.api.queries import read_query
 
 REGISTER_PARAMETER = OpenApiParameter(
     "register", OpenApiTypes.STR, description="A register's first outpoint, `TXID:VOUT`."
@@ -24,7 +25,5 @@ def find_asked_register(request: Request) -> Register | None:
 
     Raises ValidationError if the name is of another form, RegisterMissingError if there is no such register.
     """
-    query = RegisterQuery(data=request.query_params)
-    query.is_valid(raise_exception=True)
-    txid, _, vout = query.validated_data.get("register", "").partition(":")
+    txid, _, vout = read_query(request, RegisterQuery).get("register", "").partition(":")
     return get_register_at(txid=txid, vout=int(vout)) if txid else None

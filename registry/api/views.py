@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from registry.api.registers import REGISTER_PARAMETER, find_asked_register
@@ -34,6 +35,7 @@ from users.api.authentication import get_user
 from users.api.idempotency import idempotent
 from users.api.pagination import TimeCursorPagination
 from users.api.permissions import HasScope, Public
+from users.api.queries import read_query
 from users.api.schema import IDEMPOTENCY_KEY, describe_problem
 
 OTS_MEDIA_TYPE = "application/vnd.opentimestamps.v1"
@@ -108,9 +110,7 @@ class RecordListView(generics.ListAPIView[Record]):
     @extend_schema(parameters=[OpenApiParameter("sha256", OpenApiTypes.STR, description="A digest, 64 hex digits.")])
     def get(self, request: Request) -> Response:
         """List records, newest first, or those of one digest."""
-        query = DigestQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        digest = query.validated_data.get("sha256")
+        digest = read_query(request, DigestQuery).get("sha256")
         page = self.paginate_queryset(list_records(sha256=bytes.fromhex(digest) if digest else None))
         return self.get_paginated_response(RecordOutput(page or [], many=True).data)
 
@@ -164,9 +164,11 @@ class TimestampView(APIView):
 
 
 class AnchorsFileView(APIView):
-    """The register's anchors file."""
+    """The register's anchors file: a line for each anchor, so it grows for ever, and its address has a limit."""
 
     permission_classes = [Public]
+    throttle_classes = [ScopedRateThrottle]
+    throttle_scope = "anchors"
 
     @extend_schema(
         operation_id="anchors_file",
@@ -174,6 +176,7 @@ class AnchorsFileView(APIView):
         responses={
             (200, ANCHORS_MEDIA_TYPE): OpenApiTypes.BINARY,
             404: describe_problem("The register has not been founded, or there is none with this first outpoint."),
+            429: describe_problem("Your address asked for the file too often within an hour."),
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:

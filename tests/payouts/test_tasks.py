@@ -24,7 +24,7 @@ from payouts.models import (
 from payouts.rules.replay import replay_ledger
 from payouts.services.charges import charge_transfer
 from payouts.services.deposits import issue_deposit_address
-from payouts.services.following import CONSUMER, follow_chain
+from payouts.services.following import follow_chain, get_consumer
 from payouts.services.payouts import set_payout_address
 from registry.models import Record
 from tests.factories.payouts import (
@@ -143,9 +143,9 @@ def test_a_worker_that_another_one_overtook_leaves_the_rest_to_it(devnode: Devno
 
         def get_block(self, block_hash: str) -> bytes:
             raw = super().get_block(block_hash)
-            event = next_event(node=devnode.client, consumer=CONSUMER, start_height=0)
+            event = next_event(node=devnode.client, consumer=get_consumer(), start_height=0)
             assert event is not None
-            advance(consumer=CONSUMER, event=event)
+            advance(consumer=get_consumer(), event=event)
             return bytes(raw)
 
     MiningWallet(devnode.client).mine(2)

@@ -36,6 +36,11 @@ def test_every_export_gets_the_result_that_its_vector_names(name: str, tmp_path:
     assert (type(error).__name__, step, error.batch) == (vector["expect"], vector["step"], vector["batch"])
 
 
+def test_every_step_of_an_audit_has_a_vector_that_fails_there():
+    # 1 and 2 are about a file and its details at hand, which a whole register has not.
+    assert {load("export", name)["step"] for name in list_names("export")} == {None, 0, *range(3, 13)}
+
+
 def test_an_audit_says_how_far_the_register_is_complete(tmp_path: Path):
     vector = load("export", "known-registry")
 
