@@ -16,12 +16,14 @@ TRANSPORT_ALIASES[EMBEDDED] = "config.embedded_broker:Transport"
 
 SWEEPS = (
     "storage.expire_uploads",
+    "storage.release_links",
     "registry.register_blobs",
     "registry.seal_batches",
     "registry.send_anchors",
     "registry.follow_chain",
     "payouts.follow_chain",
     "payouts.close_transfers",
+    "payouts.refund_ended_links",
     "payouts.close_windows",
     "payouts.settle_windows",
     "payouts.make_statements",

@@ -91,6 +91,7 @@ CADASTRE_UPLOAD_DIR = Path(env.text("CADASTRE_UPLOAD_DIR", str(CADASTRE_VAR_DIR 
 CADASTRE_UPLOADS_UNFINISHED_MAX = env.integer("CADASTRE_UPLOADS_UNFINISHED_MAX", 100, minimum=1)
 CADASTRE_UPLOAD_EXPIRY_SECONDS = env.integer("CADASTRE_UPLOAD_EXPIRY_SECONDS", 7 * 86_400, minimum=60)
 CADASTRE_MANIFEST_BYTES_MAX = env.integer("CADASTRE_MANIFEST_BYTES_MAX", 2**20, minimum=1_024)
+CADASTRE_REVIEWERS_RECIPIENT = env.text("CADASTRE_REVIEWERS_RECIPIENT", "")
 
 # --- Money ---
 CADASTRE_DEPOSIT_CONFIRMATIONS = env.integer("CADASTRE_DEPOSIT_CONFIRMATIONS", 6, minimum=1)
@@ -227,6 +228,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_THROTTLE_RATES": {
         "sign_up": "20/hour",
         "sign_in": "60/hour",
+        "report": "20/hour",
         "anchors": f"{CADASTRE_ANCHORS_FILES_PER_HOUR}/hour",
         "archives": f"{CADASTRE_ARCHIVES_PER_HOUR}/hour",
     },

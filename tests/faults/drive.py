@@ -41,6 +41,9 @@ class Scenario:
         """Make the starting state, in the database and on the node."""
         raise NotImplementedError
 
+    def restore(self) -> None:
+        """Bring back what the starting state has beside database and node; most scenarios have nothing there."""
+
     def sweep(self) -> None:
         """Run the system's own sweeps once. Points count in here."""
         raise NotImplementedError
@@ -89,6 +92,7 @@ def _count_points(make_scenario: Callable[[], Scenario], engine: Engine, node: D
         shutil.copytree(saved, node.directory)
         _start(node)
         scenario = make_scenario()
+        scenario.restore()
         status = _fork(lambda: run(scenario, kill_at=point))  # noqa: B023  forked before the next turn
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == KILLED:
             if _fork(lambda: run(scenario, kill_at=0)):  # noqa: B023
