@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 
-from bench import client, headers, merkle, proofs, small_files, uploads
+from bench import browser, client, headers, merkle, proofs, small_files, uploads
 from bench.peers.run import install_peers
 from bench.postgresql import measure_on_postgresql
 from bench.rows import print_table
@@ -21,7 +21,7 @@ def main() -> int:
     rows = [*merkle.measure(), *merkle.measure_peers(), *proofs.measure(), *headers.measure(), *uploads.measure()]
     for module in ON_POSTGRESQL:
         rows += measure_on_postgresql(module)
-    print_table([*rows, *client.measure(), *small_files.measure(SMALL_FILES)])
+    print_table([*rows, *client.measure(), *small_files.measure(SMALL_FILES), *browser.measure()])
     return 0
 
 
