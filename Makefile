@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The system's Python is asked once; later targets use the environment's own.
 .DEFAULT_GOAL := help
-.PHONY: help demo test run check format bench million lock openapi verifier
+.PHONY: help assets demo test run check format bench million lock openapi verifier
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -17,17 +17,21 @@ help: ## Show this list
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable . 2>&1 | grep -v -e Warning -e "^ " -e "^$$" || true; test -x $(BIN)/cadastre
 	@touch $@
 
-demo: .venv/installed ## Run the main job end to end, on a real regtest chain
+assets: .venv/installed ## Build the browser's scripts
+	@$(BIN)/python scripts/build_assets.py
+
+demo: assets ## Run the main job end to end, on a real regtest chain
 	@$(BIN)/python -m demo
 
-run: .venv/installed ## Serve the site with worker, beat and node, to play with
+run: assets ## Serve the site with worker, beat and node, to play with
 	@$(BIN)/python -m demo.serve
 
-check: .venv/installed ## Lint, formatting, types and import rules
+check: assets ## Lint, formatting, types and import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run make format." >&2; exit 1; }
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	@$(BIN)/mypy .
+	@$(BIN)/python scripts/build_assets.py --check
 	@mkdir -p var/development
 	@$(BIN)/python manage.py makemigrations --check --dry-run --verbosity 0 || { echo "The models and migrations differ." >&2; exit 1; }
 
@@ -36,8 +40,9 @@ test: check ## Check, then run every test, on SQLite and on PostgreSQL
 
 format: .venv/installed ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+	@$(BIN)/python scripts/build_assets.py --format
 
-bench: .venv/installed ## Measure against peers, as ratios
+bench: assets ## Measure against peers, as ratios
 	@$(BIN)/python -m bench
 
 million: .venv/installed ## Register, seal, anchor, export and audit a million records; takes minutes

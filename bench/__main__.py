@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 
-from bench import headers, merkle, proofs
+from bench import browser, headers, merkle, proofs
 from bench.peers.run import install_peers
 from bench.postgresql import measure_on_postgresql
 from bench.rows import print_table
@@ -19,7 +19,7 @@ def main() -> int:
     rows = [*merkle.measure(), *merkle.measure_peers(), *proofs.measure(), *headers.measure()]
     for module in ON_POSTGRESQL:
         rows += measure_on_postgresql(module)
-    print_table(rows)
+    print_table([*rows, *browser.measure()])
     return 0
 
 

@@ -1,0 +1,3 @@
+/** The share page: what is behind a link. */
+
+import "../download/open.ts";
