@@ -4,17 +4,21 @@ Only requests that may be sent twice are retried: reads, and writes with an Idem
 """
 
 import json
+import os
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import requests
 from requests.auth import AuthBase
+from requests.utils import get_environ_proxies
 
 from client.errors import (
     ChecksumMismatchError,
     ClientError,
+    LinkGoneError,
     NotAuthorizedError,
     NotFoundError,
     OffsetConflictError,
@@ -24,6 +28,7 @@ from client.errors import (
     ProtocolError,
     RequestRejectedError,
     ServerUnavailableError,
+    StorageFullError,
     SubmissionLimitError,
     UploadGoneError,
 )
@@ -40,9 +45,19 @@ _Answer = TypeVar("_Answer")
 
 # 423: an earlier request that broke off still holds the upload.
 _UNAVAILABLE = frozenset({423, 429, 500, 502, 503, 504})
+# Conflicts that end by themselves: an earlier request under the same key broke off here, and goes on there; or a file
+# that was uploaded a moment ago is not registered yet.
+_SOON = frozenset({"idempotency-key-in-flight", "record-not-ready"})
 _BY_CODE: dict[str, type[RequestRejectedError]] = {
     "price-above-max": PriceAboveMaxError,
     "proof-not-ready": ProofNotReadyError,
+    "blob-erased": LinkGoneError,
+    "link-deleted": LinkGoneError,
+    "link-disabled": LinkGoneError,
+    "link-expired": LinkGoneError,
+    "link-used-up": LinkGoneError,
+    "quota-exceeded": StorageFullError,
+    "storage-full": StorageFullError,
     # 429 like a throttle, but for a day.
     "submission-limit": SubmissionLimitError,
 }
@@ -73,7 +88,10 @@ class _BearerAuth(AuthBase):
 
 
 class Server:
-    """A server's address, the token for it if there is one, and how to wait between attempts."""
+    """A server's address, the token for it if there is one, and how to wait between attempts.
+
+    Threads may share it: each has connections of its own.
+    """
 
     def __init__(
         self,
@@ -86,12 +104,31 @@ class Server:
         self.url = url
         self.sleep = sleep
         self.attempts_max = attempts_max
-        self._session = requests.Session()
-        self._session.auth = _BearerAuth(token)
+        self._auth = _BearerAuth(token)
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._sessions: list[requests.Session] = []
 
     def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
+        """Close the connections of all threads."""
+        with self._lock:
+            for session in self._sessions:
+                session.close()
+            self._sessions.clear()
+
+    def _get_session(self) -> requests.Session:
+        """Return this thread's session: one that several threads used at once could mix up what it keeps."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.auth = self._auth
+            # Asked of the environment once: requests would look through all of it for every request.
+            session.trust_env = False
+            session.proxies = {**get_environ_proxies(self.url)}
+            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+            with self._lock:
+                self._sessions.append(session)
+        return session
 
     def request(
         self,
@@ -108,7 +145,7 @@ class Server:
         (or the subclass for its cause) for a refusal, ProtocolError for anything else.
         """
         try:
-            response = self._session.request(
+            response = self._get_session().request(
                 method,
                 self.url + path,
                 data=body,
@@ -178,6 +215,11 @@ def read_body(response: requests.Response, bytes_max: int) -> bytes:
     return bytes(body)
 
 
+def skip_body(response: requests.Response) -> None:
+    """Read an answer whose body says nothing, so that its connection can carry the next request."""
+    read_body(response, DOCUMENT_BYTES_MAX)
+
+
 def read_problem(response: requests.Response) -> ClientError:
     """Return the typed error for a refusal, with the detail of its problem document (RFC 9457)."""
     problem: dict[str, Any] = {}
@@ -190,9 +232,7 @@ def read_problem(response: requests.Response) -> ClientError:
     status = response.status_code
     message = _describe(problem, f"The server answered {status} {response.reason or ''}".strip() + ".")
     code = str(problem.get("code"))
-    # An earlier request under the same key broke off here, and goes on there.
-    is_in_flight = code == "idempotency-key-in-flight"
-    if is_in_flight or (status in _UNAVAILABLE and code not in _BY_CODE):
+    if code in _SOON or (status in _UNAVAILABLE and code not in _BY_CODE):
         return ServerUnavailableError(message, retry_after_s=_parse_seconds(response.headers.get("Retry-After")))
     if status < 400:  # noqa: PLR2004 - a redirect: following one could carry the token elsewhere
         return ProtocolError(f"The server answered {status} where the interface has no redirects.")
