@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The system's Python is asked once; later targets use the environment's own.
 .DEFAULT_GOAL := help
-.PHONY: help assets demo test run check format bench million cuts lock openapi verifier
+.PHONY: help messages assets demo test run check format bench million cuts lock openapi verifier
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -19,6 +19,9 @@ help: ## Show this list
 
 assets: .venv/installed ## Build the browser's scripts
 	@$(BIN)/python scripts/build_assets.py
+
+messages: .venv/installed ## Collect the pages' sentences, and compile their French
+	@$(BIN)/python scripts/messages.py
 
 demo: assets ## Run the main job end to end, on a real regtest chain
 	@$(BIN)/python -m demo

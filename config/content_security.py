@@ -1,7 +1,11 @@
 """What the site's pages may load: their own files and nothing else (Content Security Policy, level 3)."""
 
+from collections.abc import MutableMapping
+
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
+
+from web.content_policies import WASM_UNSAFE_EVAL
 
 POLICY = {
     "DIRECTIVES": {
@@ -20,3 +24,12 @@ POLICY = {
 
 # Swagger UI writes style attributes, and its page has a style element. Scripts stay as strict as elsewhere.
 loosen_for_swagger = csp_update({"style-src": [UNSAFE_INLINE]})
+
+WORKER_POLICY = f"default-src 'none'; connect-src 'self'; script-src 'self' {WASM_UNSAFE_EVAL}"
+"""A worker has its own policy: that which its script comes with."""
+
+
+def add_worker_policy(headers: MutableMapping[str, str], path: str, url: str) -> None:  # noqa: ARG001  WhiteNoise's hook
+    """Give the built scripts, some of which are workers, their policy."""
+    if "/web/built/" in url:
+        headers["Content-Security-Policy"] = WORKER_POLICY

@@ -106,6 +106,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     users.TokenExpiredError: Problem(401, "token-expired", "Expired token", headers=_refuse_token),
     users.TokenRevokedError: Problem(401, "token-revoked", "Revoked token", headers=_refuse_token),
     users.UserInactiveError: Problem(401, "user-inactive", "Deactivated user", headers=_refuse_token),
+    users.CsrfRefusedError: Problem(403, "csrf-refused", "CSRF token missing or wrong"),
     users.TokenNotFoundError: Problem(404, "token-not-found", "No such token"),
     users.TokenTooWeakError: Problem(403, "token-too-weak", "Token with too few scopes"),
     users.IdempotencyKeyMissingError: Problem(400, "idempotency-key-missing", "No Idempotency-Key"),

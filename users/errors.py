@@ -46,6 +46,18 @@ class UserInactiveError(TokenRefusedError):
     """The token's user was deactivated."""
 
 
+class CsrfRefusedError(UsersError):
+    """The session's request carries no valid X-CSRFToken header, so another site may have sent it."""
+
+
+class TooManyAttemptsError(UsersError):
+    """Too many attempts; try again later."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__()
+        self.wait_s = wait_s
+
+
 class TokenNotFoundError(UsersError):
     """You have no token with this id."""
 

@@ -16,3 +16,6 @@ class Scope(StrEnum):
 
 
 ALL_SCOPES = tuple(Scope)
+
+SESSION_SCOPES = tuple(scope for scope in Scope if scope != Scope.METRICS_READ)
+"""What a session on the site's pages may do: all that the pages need, and metrics are for machines."""

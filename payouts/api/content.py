@@ -21,10 +21,11 @@ from storage.delivery import ByteRange, Delivery, find_hand_over, get_etag, open
 from storage.errors import StorageError
 from storage.models import Blob
 from storage.selectors import get_blob, get_held_link, get_link
+from users.api.authentication import Credential, SiteSession
 from users.api.fields import Base64Url32Field
 from users.api.permissions import HasScope
 from users.api.schema import describe_problems
-from users.models import ApiToken, User
+from users.models import User
 
 PASS_HEADER = "Cadastre-Pass"  # noqa: S105 - a name, not a secret
 HEADERS = {
@@ -48,7 +49,7 @@ class MayTransfer(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Allow a request without a token, or with one that carries the scope."""
-        return not isinstance(request.auth, ApiToken) or CanPay().has_permission(request, view)
+        return not isinstance(request.auth, Credential) or CanPay().has_permission(request, view)
 
 
 class ChargedChunks:
@@ -163,7 +164,7 @@ class ContentView(APIView):
                 payer=request.user if isinstance(request.user, User) else None,
                 link_id=link_id,
                 territory=headers.validated_data.get("territory"),
-                price_max_msat=headers.validated_data.get("price_max"),
+                price_max_msat=_read_price_max(request, headers.validated_data.get("price_max")),
                 nonce_sha256=headers.validated_data.get("nonce_sha256"),
                 given_pass=headers.validated_data.get("given_pass"),
                 requested_bytes=requested_bytes,
@@ -193,6 +194,15 @@ class ContentView(APIView):
         delivery = open_delivery(blob_id=get_link(link_id, now=timezone.now()).blob_id, byte_range=None)
         delivery.chunks.close()
         return HttpResponse(status=200, headers=delivery.headers)
+
+
+def _read_price_max(request: Request, price_max_msat: int | None) -> int | None:
+    """Return the most to pay, in msat, None for any price.
+
+    A session agrees to nothing that its request does not name: other sites can make a browser ask with its cookie, but
+    not with a header of ours.
+    """
+    return 0 if price_max_msat is None and isinstance(request.auth, SiteSession) else price_max_msat
 
 
 def _tell_charge(response: HttpResponseBase, charge: Charge) -> HttpResponseBase:

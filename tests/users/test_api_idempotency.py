@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from tests.factories.users import make_client, make_user
 from users.api.idempotency import idempotent
-from users.api.permissions import Authenticated
+from users.api.permissions import HasToken
 from users.errors import UsernameTakenError
 from users.models import IdempotencyKey
 from users.services.idempotency import claim_key
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 class Counter(APIView):
     """Counts how often it was asked, and fails as it is told."""
 
-    permission_classes = (Authenticated,)
+    permission_classes = (HasToken,)
     asked = 0
 
     @idempotent

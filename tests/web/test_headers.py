@@ -6,6 +6,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 
+from config.content_security import add_worker_policy
 from tests.factories.registry import make_claim, make_record
 from users.models import User
 
@@ -76,3 +77,19 @@ def test_the_pages_files_exist(client: Client):
 
 def test_the_address_that_browsers_guess_leads_to_the_icon(client: Client):
     assert client.get("/favicon.ico").headers["Location"] == "/static/web/mark.svg"
+
+
+def test_built_scripts_come_with_the_policy_that_workers_need():
+    headers: dict[str, str] = {}
+
+    add_worker_policy(headers, "path", "/static/web/built/upload_worker-ABC.js")
+    assert "'wasm-unsafe-eval'" in headers["Content-Security-Policy"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    headers.clear()
+    add_worker_policy(headers, "path", "/static/web/site.css")
+    assert headers == {}
+
+
+@pytest.mark.parametrize("address", ["/", "/sign-in", "/files/", "/records/"])
+def test_pages_without_a_cipher_compile_nothing(desk: Client, address: str):
+    assert read_policy(desk, address)["script-src"] == "'self'"

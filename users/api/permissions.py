@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from users.api.authentication import Credential
 from users.models import ApiToken, User
 from users.scopes import Scope
 
@@ -22,15 +23,15 @@ class Denied(BasePermission):
 
 
 class Public(BasePermission):
-    """Everybody, with or without a token."""
+    """Everybody, with or without a credential."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - the hook's signature is fixed
         """Allow."""
         return True
 
 
-class Authenticated(BasePermission):
-    """Whoever has a token, whatever its scopes."""
+class HasToken(BasePermission):
+    """Whoever has a token, whatever its scopes; a session is none."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - the hook's signature is fixed
         """Allow a request that carries an accepted token."""
@@ -48,20 +49,20 @@ class Staff(BasePermission):
 
 
 def HasScope(name: str) -> type[BasePermission]:  # noqa: N802 - it stands where Django REST framework expects a class
-    """Return the permission that requires a token with this scope.
+    """Return the permission that requires a token with this scope, or a session if sessions have it.
 
     Raises ValueError if there is no such scope.
     """
     scope = Scope(name)
 
     class HasThisScope(BasePermission):
-        """Whoever has a token with the scope."""
+        """Whoever has a credential with the scope."""
 
         message = f"The token needs the scope {scope}."
         code = "scope-missing"
 
         def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - the hook's signature is fixed
-            """Allow a request whose token carries the scope."""
-            return isinstance(request.auth, ApiToken) and scope in request.auth.scopes
+            """Allow a request whose credential carries the scope."""
+            return isinstance(request.auth, Credential) and scope in request.auth.scopes
 
     return HasThisScope

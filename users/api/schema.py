@@ -2,13 +2,14 @@
 
 from http import HTTPStatus
 
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from users.api.authentication import TokenAuthentication
+from users.api.authentication import SiteSessionAuthentication, TokenAuthentication
 from users.api.negotiation import PROBLEM_MEDIA_TYPE
 
 # The one status that is not in the IANA registry; it comes from tus.
@@ -28,6 +29,23 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
             "scheme": "bearer",
             "bearerFormat": "cad_<token>",
             "description": "A token from `POST /api/v1/tokens`, with the scope that the address asks for.",
+        }
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular's registry
+    """Describes the pages' sessions to drf-spectacular."""
+
+    target_class = SiteSessionAuthentication
+    name = "session"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:  # noqa: ARG002 - the hook's signature
+        """Return the security scheme."""
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "The cookie of somebody who signed in on the pages; what changes something also needs"
+            " X-CSRFToken, and what may charge Cadastre-Price-Max.",
         }
 
 

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
 from rest_framework.views import APIView
 
-from users.api.authentication import TokenAuthentication, get_request_token, get_user
-from users.api.permissions import Authenticated, HasScope, Public
+from users.api.authentication import get_request_token, get_user
+from users.api.permissions import HasScope, HasToken, Public
 from users.api.schema import describe_problems
 from users.api.serializers import (
     NewTokenSerializer,
@@ -64,7 +64,9 @@ class TokenListView(ListAPIView[ApiToken]):
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Return none for signing in: an old token in the request must not get in the way of a new one."""
-        return [] if self.request is not None and self.request.method == "POST" else [TokenAuthentication()]
+        if self.request is not None and self.request.method == "POST":
+            return []
+        return super().get_authenticators()
 
     def get_permissions(self) -> list[BasePermission]:
         """Let everybody sign in, and whoever may read the account list its tokens."""
@@ -111,7 +113,7 @@ class TokenListView(ListAPIView[ApiToken]):
 class TokenView(APIView):
     """One token."""
 
-    permission_classes = (Authenticated,)
+    permission_classes = (HasToken,)
 
     @extend_schema(
         operation_id="revoke_token",

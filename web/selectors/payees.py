@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from payouts.rules.allocation import (
     WEIGHT_TOTAL,
     Entitlement,
@@ -11,10 +14,20 @@ from payouts.rules.allocation import (
     give_out_remainders,
     weigh_lines,
 )
+from registry.models import SplitLine
 from registry.selectors.terms import TermsLine
 
 BAR_WIDTH = 1_000
 """Width of the bar that draws a policy, in its own units."""
+
+NAMES: dict[str, Promise] = {
+    SplitLine.Payee.UPLOADER: _("the uploader"),
+    SplitLine.Payee.AFFILIATE: _("the affiliate"),
+    SplitLine.Payee.PLATFORM: _("the platform"),
+    SplitLine.Payee.UNCLAIMED: _("unclaimed"),
+    SplitLine.Payee.ESCROW: _("escrow"),
+}
+"""What payees that are nobody in particular are called, in the page's language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ def list_payees(lines: Iterable[TermsLine]) -> list[PayeeRow]:
         start += weight
         rows.append(
             PayeeRow(
-                name=line.name,
+                name=str(NAMES.get(line.payee, line.name)),
                 payee=line.payee,
                 fee_bp=line.fee_bp,
                 share_ppm=line.share_ppm,

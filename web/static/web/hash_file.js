@@ -9,6 +9,9 @@ for (const box of document.querySelectorAll(".hash-file")) {
   const stop = box.querySelector("button");
   let worker = null;
 
+  // The words come from the page, in its language. A function, so that `$&` in a name stays as it is.
+  const hashing = (file) => box.dataset.hashing.replace("{name}", () => file.name);
+
   const end = (text) => {
     if (worker) worker.terminate();
     worker = null;
@@ -22,19 +25,19 @@ for (const box of document.querySelectorAll(".hash-file")) {
     bar.hidden = false;
     bar.value = 0;
     stop.hidden = false;
-    words.textContent = `Hashing ${file.name} …`;
+    words.textContent = `${hashing(file)} …`;
     worker = new Worker(box.dataset.worker);
-    worker.addEventListener("error", () => end("This browser could not hash the file."));
+    worker.addEventListener("error", () => end(box.dataset.unable));
     worker.addEventListener("message", ({ data }) => {
       if (data.error) {
-        end(`The file could not be read: ${data.error}`);
+        end(`${box.dataset.unreadable} ${data.error}`);
       } else if (data.digest) {
-        end("Hashed; looking it up …");
+        end(box.dataset.hashed);
         form.elements.q.value = data.digest;
         form.requestSubmit();
       } else if (data.total) {
         bar.value = data.hashed / data.total;
-        words.textContent = `Hashing ${file.name}: ${Math.floor(bar.value * 100)} %`;
+        words.textContent = `${hashing(file)}: ${Math.floor(bar.value * 100)} %`;
       }
     });
     worker.postMessage(file);
@@ -45,7 +48,7 @@ for (const box of document.querySelectorAll(".hash-file")) {
   });
   stop.addEventListener("click", () => {
     chooser.value = "";
-    end("Stopped.");
+    end(box.dataset.stopped);
   });
   // A file that is dropped beside the box would be opened by the browser instead.
   document.addEventListener("dragover", (event) => {
