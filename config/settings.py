@@ -88,6 +88,19 @@ CADASTRE_UPLOAD_DIR = Path(env.text("CADASTRE_UPLOAD_DIR", str(CADASTRE_VAR_DIR 
 CADASTRE_UPLOADS_UNFINISHED_MAX = env.integer("CADASTRE_UPLOADS_UNFINISHED_MAX", 100, minimum=1)
 CADASTRE_UPLOAD_EXPIRY_SECONDS = env.integer("CADASTRE_UPLOAD_EXPIRY_SECONDS", 7 * 86_400, minimum=60)
 CADASTRE_MANIFEST_BYTES_MAX = env.integer("CADASTRE_MANIFEST_BYTES_MAX", 2**20, minimum=1_024)
+CADASTRE_S3_BUCKET = env.text("CADASTRE_S3_BUCKET", "")
+CADASTRE_S3_ENDPOINT_URL = env.text("CADASTRE_S3_ENDPOINT_URL", "").rstrip("/")
+CADASTRE_S3_PUBLIC_URL = env.text("CADASTRE_S3_PUBLIC_URL", "").rstrip("/")
+CADASTRE_S3_ORIGIN = env.text("CADASTRE_S3_ORIGIN", "")
+CADASTRE_S3_REGION = env.text("CADASTRE_S3_REGION", "us-east-1")
+CADASTRE_S3_ACCESS_KEY = env.text("CADASTRE_S3_ACCESS_KEY", "")
+CADASTRE_S3_SECRET_KEY = env.text("CADASTRE_S3_SECRET_KEY", "")
+CADASTRE_S3_ADDRESSING = env.text("CADASTRE_S3_ADDRESSING", "auto")
+CADASTRE_S3_DELIVERY_SECONDS = env.integer("CADASTRE_S3_DELIVERY_SECONDS", 60, minimum=5, maximum=604_800)
+CADASTRE_S3_PART_URL_SECONDS = env.integer("CADASTRE_S3_PART_URL_SECONDS", 3_600, minimum=60, maximum=604_800)
+CADASTRE_S3_PART_BYTES_MIN = env.integer("CADASTRE_S3_PART_BYTES_MIN", 16 * 2**20, minimum=2**16, maximum=5 * 2**30)
+CADASTRE_S3_PARTS_MAX = env.integer("CADASTRE_S3_PARTS_MAX", 10_000, minimum=1, maximum=10_000)
+CADASTRE_VERIFICATIONS_AT_ONCE = env.integer("CADASTRE_VERIFICATIONS_AT_ONCE", 2, minimum=1)
 
 # --- Money ---
 CADASTRE_DEPOSIT_CONFIRMATIONS = env.integer("CADASTRE_DEPOSIT_CONFIRMATIONS", 6, minimum=1)
@@ -186,6 +199,23 @@ STORAGES: dict[str, dict[str, Any]] = {
         "OPTIONS": {"location": CADASTRE_VAR_DIR / "files"},
     },
     "blobs": {
+        "BACKEND": "storage.s3.S3Storage",
+        "OPTIONS": {
+            "bucket": CADASTRE_S3_BUCKET,
+            "endpoint_url": CADASTRE_S3_ENDPOINT_URL,
+            "public_url": CADASTRE_S3_PUBLIC_URL,
+            "region": CADASTRE_S3_REGION,
+            "access_key": CADASTRE_S3_ACCESS_KEY,
+            "secret_key": CADASTRE_S3_SECRET_KEY,
+            "addressing": CADASTRE_S3_ADDRESSING,
+            "delivery_seconds": CADASTRE_S3_DELIVERY_SECONDS,
+            "part_url_seconds": CADASTRE_S3_PART_URL_SECONDS,
+            "part_bytes_min": CADASTRE_S3_PART_BYTES_MIN,
+            "parts_max": CADASTRE_S3_PARTS_MAX,
+        },
+    }
+    if CADASTRE_S3_BUCKET
+    else {
         "BACKEND": "storage.backends.DirectoryStorage",
         "OPTIONS": {"location": CADASTRE_VAR_DIR / "blobs", "accel_location": CADASTRE_ACCEL_LOCATION},
     },
@@ -208,7 +238,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY: dict[str, Any] = content_security.POLICY
+CONTENT_SECURITY_POLICY: dict[str, Any] = content_security.allow_store(CADASTRE_S3_ORIGIN)
 # Uploads arrive on tus's own path and are streamed; no other body may be large.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 

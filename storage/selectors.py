@@ -15,9 +15,9 @@ from storage.errors import (
     UploadGoneError,
     UploadNotFoundError,
 )
-from storage.models import Blob, Link, Upload
+from storage.models import Blob, Link, Multipart, Upload
 
-UNFINISHED_STATES = (Upload.State.RECEIVING, Upload.State.RECEIVED)
+UNFINISHED_STATES = (Upload.State.RECEIVING, Upload.State.IN_PARTS, Upload.State.RECEIVED)
 
 
 def get_blob(blob_id: uuid.UUID) -> Blob:
@@ -70,3 +70,14 @@ def get_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, now: datetime) -> U
     if upload.state in UNFINISHED_STATES and upload.expires_at <= now:
         raise UploadExpiredError
     return upload
+
+
+def get_multipart(*, upload_id: uuid.UUID, owner_id: uuid.UUID) -> Multipart:
+    """Return an upload in parts of this owner, with its upload, whatever became of it.
+
+    Raises UploadNotFoundError if the owner has none with this id.
+    """
+    found = Multipart.objects.select_related("upload").filter(upload_id=upload_id, upload__owner_id=owner_id).first()
+    if found is None:
+        raise UploadNotFoundError
+    return found

@@ -2,11 +2,16 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from storage.api.multiparts import MultipartCloseView, MultipartListView, MultipartPartsView, MultipartView
 from storage.api.views import LinkListView, ManifestView, UploadListView, UploadView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("uploads", UploadListView.as_view(), name="api-uploads"),
     path("uploads/<uuid:upload_id>", UploadView.as_view(), name="api-upload"),
+    path("multiparts", MultipartListView.as_view(), name="api-multiparts"),
+    path("multiparts/<uuid:upload_id>", MultipartView.as_view(), name="api-multipart"),
+    path("multiparts/<uuid:upload_id>/parts", MultipartPartsView.as_view(), name="api-multipart-parts"),
+    path("multiparts/<uuid:upload_id>/close", MultipartCloseView.as_view(), name="api-multipart-close"),
     path("links", LinkListView.as_view(), name="api-links"),
     path("links/<uuid:link_id>/manifest", ManifestView.as_view(), name="api-link-manifest"),
 ]

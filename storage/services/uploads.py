@@ -19,6 +19,7 @@ from storage.errors import (
     UploadBusyError,
     UploadChecksumError,
     UploadCompletedError,
+    UploadDoorError,
     UploadGoneError,
     UploadInterruptedError,
     UploadLostError,
@@ -37,6 +38,8 @@ PIECE_BYTES = 256 * 1024
 CHECKPOINT_BYTES = 32 * 1024 * 1024
 # One sweep takes so many uploads at most; the next one follows soon.
 EXPIRED_PER_SWEEP = 500
+# Whose bytes are, or were, in this server's own files.
+LOCAL_STATES = (Upload.State.RECEIVING, Upload.State.RECEIVED)
 
 
 def get_storage_name(sha256: bytes) -> str:
@@ -61,8 +64,8 @@ class Body:
     sha256: bytes | None
 
 
-def create_upload(*, owner: User, length: int, now: datetime) -> Upload:
-    """Begin an upload of `length` bytes.
+def create_upload(*, owner: User, length: int, now: datetime, state: Upload.State = Upload.State.RECEIVING) -> Upload:
+    """Begin an upload of `length` bytes, which arrive here, or IN_PARTS at the store.
 
     Raises EmptyBlobError, UploadTooLargeError, or TooManyUploadsError if the owner has CADASTRE_UPLOADS_UNFINISHED_MAX
     unfinished ones.
@@ -77,7 +80,9 @@ def create_upload(*, owner: User, length: int, now: datetime) -> Upload:
         unfinished = Upload.objects.filter(owner=owner, state__in=UNFINISHED_STATES, expires_at__gt=now).count()
         if unfinished >= settings.CADASTRE_UPLOADS_UNFINISHED_MAX:
             raise TooManyUploadsError
-        return Upload.objects.create(owner=owner, length=length, created_at=now, expires_at=_get_expiry(now))
+        return Upload.objects.create(
+            owner=owner, length=length, state=state, created_at=now, expires_at=get_expiry(now)
+        )
 
 
 def append_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, offset: int, body: Body, now: datetime) -> Upload:
@@ -85,9 +90,11 @@ def append_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, offset: int, bod
 
     A request that breaks off leaves what arrived, unless a checksum came with it, which cannot be checked then. Source:
     tus 1.0, core protocol and checksum extension. Raises UploadOffsetError, UploadOverflowError, UploadBusyError,
-    UploadInterruptedError, UploadChecksumError, UploadLostError, and what `get_upload` raises.
+    UploadInterruptedError, UploadChecksumError, UploadLostError, UploadDoorError if the upload is sent in parts, and
+    what `get_upload` raises.
     """
     upload = get_upload(upload_id=upload_id, owner_id=owner_id, now=now)
+    _check_door(upload)
     _check_append(upload, offset, body)
     if upload.offset < upload.length:
         with lock_partial(upload_id) as partial:
@@ -130,10 +137,11 @@ def digest_upload(*, upload_id: uuid.UUID) -> Upload:
 def terminate_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, now: datetime) -> None:
     """Give an unfinished upload up and remove its bytes.
 
-    Raises UploadCompletedError if it was made into a link, UploadBusyError if a request is writing to it, and what
-    `get_upload` raises.
+    Raises UploadCompletedError if it was made into a link, UploadBusyError if a request is writing to it,
+    UploadDoorError if it is sent in parts, and what `get_upload` raises.
     """
     upload = get_upload(upload_id=upload_id, owner_id=owner_id, now=now)
+    _check_door(upload)
     if upload.state == Upload.State.COMPLETED:
         raise UploadCompletedError
     _remove(upload)
@@ -142,9 +150,9 @@ def terminate_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, now: datetime
 def expire_uploads(*, now: datetime) -> int:
     """Remove unfinished uploads whose time is over and return how many.
 
-    One that is being written to waits for the next sweep.
+    One that is being written to waits for the next sweep. What is sent in parts has a sweep of its own.
     """
-    expired = Upload.objects.filter(state__in=UNFINISHED_STATES, expires_at__lte=now).order_by("expires_at", "id")
+    expired = Upload.objects.filter(state__in=LOCAL_STATES, expires_at__lte=now).order_by("expires_at", "id")
     count = 0
     for upload in expired[:EXPIRED_PER_SWEEP]:
         try:
@@ -208,6 +216,11 @@ def _remove_orphan(sha256: bytes) -> None:
         storages["blobs"].delete(get_storage_name(sha256))
 
 
+def _check_door(upload: Upload) -> None:
+    if upload.state == Upload.State.IN_PARTS:
+        raise UploadDoorError
+
+
 def _check_append(upload: Upload, offset: int, body: Body) -> None:
     if offset != upload.offset:
         raise UploadOffsetError(upload.offset)
@@ -262,7 +275,7 @@ def _read_pieces(body: Body, upload: Upload) -> Iterator[bytes]:
 def _count(upload: Upload, partial: Partial, end: int, now: datetime) -> None:
     """Put what was written on the disk, then move the row's offset to `end`."""
     partial.sync()
-    expires_at = _get_expiry(now)
+    expires_at = get_expiry(now)
     with transaction.atomic(durable=True):
         is_moved = Upload.objects.filter(id=upload.id, state=Upload.State.RECEIVING, offset=upload.offset).update(
             offset=end, expires_at=expires_at
@@ -274,5 +287,6 @@ def _count(upload: Upload, partial: Partial, end: int, now: datetime) -> None:
     upload.offset, upload.expires_at = end, expires_at
 
 
-def _get_expiry(now: datetime) -> datetime:
+def get_expiry(now: datetime) -> datetime:
+    """Return until when an upload may go on if nothing more arrives."""
     return now + timedelta(seconds=settings.CADASTRE_UPLOAD_EXPIRY_SECONDS)
