@@ -103,7 +103,7 @@ def check_store(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
     sign_for_delivery = getattr(storages["blobs"], "find_hand_over", None)
     if not settings.CADASTRE_S3_BUCKET or sign_for_delivery is None:
         return []
-    actual = get_origin(sign_for_delivery("origin")[1]["Location"])
+    actual = get_origin(sign_for_delivery("origin", None)[1]["Location"])
     if actual == settings.CADASTRE_S3_ORIGIN:
         return []
     hint = f"Set CADASTRE_S3_ORIGIN to {actual}."

@@ -45,11 +45,12 @@ class S3Storage(Storage):
             copy_bytes=copy_bytes,
         )
 
-    def find_hand_over(self, name: str) -> tuple[int, dict[str, str]]:
+    def find_hand_over(self, name: str, range_header: str | None) -> tuple[int, dict[str, str]]:
         """Return the status and headers that send a reader to the store, for as long as it takes to begin a request.
 
-        307 keeps the method and lets the reader send its Range again. The address is a secret of this one reader.
+        307 keeps the method and lets the reader send its Range again, which is signed: the address serves no other one.
         """
+        wanted: dict[str, Any] = {} if range_header is None else {"Range": range_header.strip()}
         url = self._public.generate_presigned_url(
             "get_object",
             Params={
@@ -58,6 +59,7 @@ class S3Storage(Storage):
                 "ResponseContentDisposition": "attachment",
                 "ResponseContentType": "application/octet-stream",
                 "ResponseCacheControl": "private, no-transform",
+                **wanted,
             },
             ExpiresIn=self._delivery_seconds,
         )

@@ -1,5 +1,6 @@
 """Connections to an S3-compatible store, and its errors as ours."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 Addressing = Literal["auto", "virtual", "path"]
+
+# One session reads the description of the interface once; threads may share clients, but not the making of them.
+_session = boto3.session.Session()
+_making_clients = threading.Lock()
 
 _LOST_CODES = {"NoSuchUpload", "InvalidPart", "InvalidPartOrder"}
 _BUSY_CODES = {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "OperationAborted"}
@@ -41,12 +46,6 @@ class S3Options:
 
 def make_client(options: S3Options, *, endpoint_url: str) -> "S3Client":
     """Return a client for an endpoint; threads may share it. It connects when it is used."""
-    # A session of its own: making clients from the module's default session is not safe for threads.
-    session = boto3.session.Session(
-        aws_access_key_id=options.access_key or None,
-        aws_secret_access_key=options.secret_key or None,
-        region_name=options.region,
-    )
     config = Config(
         signature_version="s3v4",
         connect_timeout=options.connect_timeout_seconds,
@@ -57,7 +56,15 @@ def make_client(options: S3Options, *, endpoint_url: str) -> "S3Client":
         response_checksum_validation="when_required",
         s3={"addressing_style": options.addressing},
     )
-    return session.client("s3", endpoint_url=endpoint_url or None, config=config)
+    with _making_clients:
+        return _session.client(
+            "s3",
+            endpoint_url=endpoint_url or None,
+            region_name=options.region,
+            aws_access_key_id=options.access_key or None,
+            aws_secret_access_key=options.secret_key or None,
+            config=config,
+        )
 
 
 @contextmanager
