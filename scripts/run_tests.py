@@ -4,8 +4,8 @@ TEST_DATABASE_URL names a PostgreSQL server. Without it a cluster is made below 
 installed (as root, Debian's package is installed where it is missing) and removed afterwards. TEST_POSTGRES=require
 makes its absence a failure, TEST_POSTGRES=skip leaves it out. btcd, on which the contract of Bitcoin nodes is tested,
 is built into var/tools/ once where Go is on the machine; TEST_BTCD=require and TEST_BTCD=skip do the same for it.
-OpenStack Swift, the S3-compatible store of the tests, is installed there from a lock file of its own; TEST_SWIFT=require
-and TEST_SWIFT=skip do the same for it.
+OpenStack Swift, the S3-compatible store of the tests, is installed there too, from a lock file of its own;
+TEST_SWIFT=require and TEST_SWIFT=skip do the same for it.
 
 The pages' tests in a browser take Debian's Chromium and chromedriver, those of delivery Debian's nginx, installed as
 PostgreSQL is. TEST_CHROMIUM=require and TEST_NGINX=require make their absence a failure, TEST_CHROMIUM=skip and
