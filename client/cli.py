@@ -7,7 +7,23 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from client import exits
-from client.commands import audit, balance, deposit, get, info, key, login, proof, put, record, register, verify
+from client.commands import (
+    audit,
+    balance,
+    deposit,
+    get,
+    info,
+    key,
+    link,
+    login,
+    ls,
+    proof,
+    put,
+    record,
+    register,
+    rm,
+    verify,
+)
 from client.config import get_home
 from client.consoles import Console
 from client.errors import ClientError
@@ -30,6 +46,9 @@ COMMANDS: dict[str, Command] = {
     "put": put,
     "get": get,
     "info": info,
+    "ls": ls,
+    "link": link,
+    "rm": rm,
     "key": key,
     "record": record,
     "proof": proof,

@@ -5,6 +5,7 @@ Only requests that may be sent twice are retried: reads, and writes with an Idem
 
 import json
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from requests.auth import AuthBase
 from client.errors import (
     ChecksumMismatchError,
     ClientError,
+    LinkGoneError,
     NotAuthorizedError,
     NotFoundError,
     OffsetConflictError,
@@ -24,6 +26,7 @@ from client.errors import (
     ProtocolError,
     RequestRejectedError,
     ServerUnavailableError,
+    StorageFullError,
     SubmissionLimitError,
     UploadGoneError,
 )
@@ -43,6 +46,13 @@ _UNAVAILABLE = frozenset({423, 429, 500, 502, 503, 504})
 _BY_CODE: dict[str, type[RequestRejectedError]] = {
     "price-above-max": PriceAboveMaxError,
     "proof-not-ready": ProofNotReadyError,
+    "blob-erased": LinkGoneError,
+    "link-deleted": LinkGoneError,
+    "link-disabled": LinkGoneError,
+    "link-expired": LinkGoneError,
+    "link-used-up": LinkGoneError,
+    "quota-exceeded": StorageFullError,
+    "storage-full": StorageFullError,
     # 429 like a throttle, but for a day.
     "submission-limit": SubmissionLimitError,
 }
@@ -73,7 +83,10 @@ class _BearerAuth(AuthBase):
 
 
 class Server:
-    """A server's address, the token for it if there is one, and how to wait between attempts."""
+    """A server's address, the token for it if there is one, and how to wait between attempts.
+
+    Threads may share it: each has connections of its own.
+    """
 
     def __init__(
         self,
@@ -86,12 +99,27 @@ class Server:
         self.url = url
         self.sleep = sleep
         self.attempts_max = attempts_max
-        self._session = requests.Session()
-        self._session.auth = _BearerAuth(token)
+        self._auth = _BearerAuth(token)
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._sessions: list[requests.Session] = []
 
     def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
+        """Close the connections of all threads."""
+        with self._lock:
+            for session in self._sessions:
+                session.close()
+            self._sessions.clear()
+
+    def _get_session(self) -> requests.Session:
+        """Return this thread's session: one that several threads used at once could mix up what it keeps."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.auth = self._auth
+            with self._lock:
+                self._sessions.append(session)
+        return session
 
     def request(
         self,
@@ -108,7 +136,7 @@ class Server:
         (or the subclass for its cause) for a refusal, ProtocolError for anything else.
         """
         try:
-            response = self._session.request(
+            response = self._get_session().request(
                 method,
                 self.url + path,
                 data=body,
@@ -176,6 +204,11 @@ def read_body(response: requests.Response, bytes_max: int) -> bytes:
     except requests.RequestException as error:
         raise ServerUnavailableError(f"The connection broke ({type(error).__name__}).") from error
     return bytes(body)
+
+
+def skip_body(response: requests.Response) -> None:
+    """Read an answer whose body says nothing, so that its connection can carry the next request."""
+    read_body(response, DOCUMENT_BYTES_MAX)
 
 
 def read_problem(response: requests.Response) -> ClientError:

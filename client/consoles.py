@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from client.errors import ClientError, ConfigError, LinkError, PasswordRequiredError
+from client.errors import ClientError, ConfigError, LinkError, OutputClosedError, PasswordRequiredError
 
 PASSWORD_BYTES_MAX = 1024
 LINK_BYTES_MAX = 4096
@@ -34,6 +34,21 @@ class Console:
     def print_line(self, line: str) -> None:
         """Print one line of the result at once."""
         _write(escape_text(line))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write bytes to standard output as they are.
+
+        Raises OutputClosedError if nobody reads them, OSError if they cannot be written for another reason; after
+        either, everything is written to nowhere.
+        """
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            _write_to_nowhere()
+            if isinstance(error, BrokenPipeError):
+                raise OutputClosedError from error
+            raise
 
     def note(self, *lines: str) -> None:
         """Say something that is not part of the result."""
@@ -70,6 +85,10 @@ class Console:
             raise ConfigError("The two passwords differ.")
         return password
 
+    def read_line(self, path: str, *, what: str, bytes_max: int) -> str:
+        """Return the first line of a file (`-` is standard input). Raises ConfigError if it cannot be read."""
+        return _read_first_line(path, what=what, bytes_max=bytes_max)
+
     def read_link(self) -> str:
         """Return a link: the next line of standard input.
 
@@ -94,10 +113,14 @@ def _write(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as error:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _write_to_nowhere()
         if not isinstance(error, BrokenPipeError):
             raise
+
+
+def _write_to_nowhere() -> None:
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _dump_json(document: object, *, indent: int | None = None) -> str:

@@ -6,9 +6,11 @@ nothing of it reaches the caller.
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from client.errors import ProtocolError
+from client.terms import parse_time
 
 _Value = TypeVar("_Value")
 
@@ -39,6 +41,18 @@ class LinkInfo:
     price_msat: int
     record_id: str | None
     payees: tuple[Payee, ...]
+    expires_at: datetime | None = None
+    transfers_max: int | None = None
+    transfers_left: int | None = None
+
+
+@dataclass(frozen=True)
+class OwnLink:
+    """What the server says about one of the own links; `state` is `open`, or why no transfer begins."""
+
+    info: LinkInfo
+    created_at: datetime
+    state: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,7 @@ class DepositAddress:
 
 def parse_link_info(document: object) -> LinkInfo:
     """Read the answer for one link."""
-    link_id, record = get_member(document, "id", str), _find_text(document, "record")
+    link_id, record = get_member(document, "id", str), find_text(document, "record")
     if not is_uuid(link_id) or not (record is None or is_uuid(record)):
         raise ProtocolError("The server's answer has a malformed id of the link or its record.")
     return LinkInfo(
@@ -80,7 +94,18 @@ def parse_link_info(document: object) -> LinkInfo:
         price_msat=parse_amount(get_member(document, "price", dict)),
         record_id=record,
         payees=tuple(_parse_payee(entry) for entry in get_member(document, "payees", list)),
+        expires_at=_find_time(document, "expires_at"),
+        transfers_max=_find_count(document, "transfers_max"),
+        transfers_left=_find_count(document, "transfers_left"),
     )
+
+
+def parse_own_link(document: object) -> OwnLink:
+    """Read one entry of the list of the own links."""
+    created_at = _find_time(document, "created_at")
+    if created_at is None:
+        raise ProtocolError("The server's answer has no well-formed 'created_at'.")
+    return OwnLink(parse_link_info(document), created_at, get_member(document, "state", str))
 
 
 def parse_record_info(document: object) -> RecordInfo:
@@ -124,10 +149,30 @@ def get_member(document: object, name: str, kind: type[_Value]) -> _Value:
     return value
 
 
-def _find_text(document: object, name: str) -> str | None:
+def find_text(document: object, name: str) -> str | None:
+    """Return a text member of a JSON object, or None if it is null."""
     if isinstance(document, dict) and name in document and document[name] is None:
         return None
     return get_member(document, name, str)
+
+
+def _find_time(document: object, name: str) -> datetime | None:
+    """Return a time; a member that is missing is like null, for servers had none of these at first."""
+    if not isinstance(document, dict) or document.get(name) is None:
+        return None
+    time = parse_time(get_member(document, name, str))
+    if time is None:
+        raise ProtocolError(f"The server's answer has a malformed {name!r}.")
+    return time
+
+
+def _find_count(document: object, name: str) -> int | None:
+    if not isinstance(document, dict) or document.get(name) is None:
+        return None
+    count = get_member(document, name, int)
+    if count < 0:
+        raise ProtocolError(f"The server's answer has a malformed {name!r}.")
+    return count
 
 
 def _parse_digest(document: object, name: str) -> bytes:

@@ -1,58 +1,46 @@
-"""Downloading: agree on the price, fetch the ciphertext with resume, check it, decrypt it, then name it.
+"""Downloading: fetch the ciphertext with resume, check it, decrypt it, then name it; or decrypt it into a stream.
 
-Nothing appears under its final name before every check has passed. An interruption leaves ciphertext in a
+No file appears under its final name before every check has passed. An interruption leaves ciphertext in a
 hidden `.part`, which the next attempt continues. A process that is killed while it decrypts also leaves plaintext
 in a hidden `.new`, which the next attempt to fetch the link into the same folder removes before anything else.
+
+A stream cannot be taken back. It gets a chunk only once that is authenticated, in its place; but whether all of them
+come, and are what the manifest lists, shows only at the end.
 """
 
+import errno
 import fcntl
-import hashlib
+import io
 import os
-import re
 import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import requests
-import urllib3
-
 from client.age.files import decrypt_by_x25519
 from client.api import Api
-from client.documents import LinkInfo
+from client.config import write_private_file
 from client.durability import sync_folder
 from client.errors import (
     AgeError,
     BlobMismatchError,
     DownloadBusyError,
+    FolderStreamError,
     HiddenNameError,
-    ManifestMismatchError,
     OutputExistsError,
     PriceNotAcceptedError,
-    ProtocolError,
-    SealMismatchError,
-    ServerUnavailableError,
 )
-from client.links import Link
-from client.manifest import Manifest, decrypt_manifest
-from client.plaintexts import write_plaintext
+from client.fetching import Fetching
+from client.manifest import Manifest
+from client.offers import Offer
+from client.paces import Pace
+from client.plaintexts import cut_payload, write_plaintext
 from client.progress import Progress
-from client.seals import check_seal
-from storage.digest import Digest, digest_stream
+from storage.digest import BlobDigest, Digest, digest_stream
 
-READ_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A link whose manifest was checked: what it holds and what a transfer of it costs."""
-
-    link: Link
-    info: LinkInfo
-    manifest: Manifest
-    manifest_sealed: bytes
+_UNLINKABLE = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
 
 
 @dataclass(frozen=True)
@@ -64,26 +52,6 @@ class Downloaded:
     transfer_id: str | None
 
 
-def get_offer(api: Api, link: Link) -> Offer:
-    """Fetch and check what a link names, before anything is paid.
-
-    Raises ManifestMismatchError if the manifest is not the link's, BlobMismatchError if the server would
-    deliver another blob than the manifest's, SealMismatchError if its record is sealed to something else.
-    """
-    info = api.get_link(link.id)
-    sealed = api.get_manifest(link.id)
-    if hashlib.sha256(sealed).digest() != link.manifest_sha256:
-        raise ManifestMismatchError
-    manifest = decrypt_manifest(sealed, link.secret)
-    if (info.length, info.root) != (manifest.length, manifest.root):
-        raise BlobMismatchError("The server offers another blob than the one in the link's manifest.")
-    try:
-        check_seal(info.seal, secret=link.secret, manifest_sha256=link.manifest_sha256)
-    except SealMismatchError:
-        raise SealMismatchError("The server's seal for this link is not of its content and manifest.") from None
-    return Offer(link, info, manifest, sealed)
-
-
 def download(
     api: Api,
     offer: Offer,
@@ -92,17 +60,15 @@ def download(
     price_max_msat: int,
     progress: Progress,
     ciphertext_path: Path | None = None,
+    pace: Pace | None = None,
 ) -> Downloaded:
     """Pay for, fetch, check and decrypt a link's content, and give it its name.
 
     `output` is a folder, or the name for a single file or a folder link. `price_max_msat` bounds the sum of what
     all requests of this call are charged. Raises PriceNotAcceptedError, HiddenNameError, OutputExistsError,
-    DownloadBusyError, BlobMismatchError, PlaintextMismatchError, or what `Api.open_content` raises.
+    DownloadBusyError, BlobMismatchError, PlaintextMismatchError, or what `Fetching.iterate` raises.
     """
-    if offer.info.price_msat > price_max_msat:
-        raise PriceNotAcceptedError(
-            f"The transfer costs {offer.info.price_msat} msat, more than {price_max_msat} msat."
-        )
+    _check_price(offer, price_max_msat)
     target = get_target(output, offer.manifest)
     for path in (target, ciphertext_path):
         if path is not None and os.path.lexists(path):
@@ -112,15 +78,52 @@ def download(
     with _hold(part):
         hidden = part.with_suffix(".new")
         _remove(hidden)
-        fetching = _Fetching(api, offer, part, price_max_msat=price_max_msat, progress=progress)
-        fetching.run()
+        transfer_pass = _StoredPass(part.with_suffix(".pass"))
+        fetching = Fetching(
+            api,
+            offer,
+            price_max_msat=price_max_msat,
+            pace=pace or Pace(None),
+            transfer_pass=transfer_pass.read(),
+            keep_pass=transfer_pass.write,
+        )
+        _fetch(part, offer, fetching, progress)
         _check_blob(part, offer)
         _decrypt_to(target, part, offer, hidden)
+        transfer_pass.remove()
         if ciphertext_path is None:
             part.unlink()
         else:
             shutil.move(part, ciphertext_path)
     return Downloaded(target, fetching.charged_msat, fetching.transfer_id)
+
+
+def stream(
+    api: Api,
+    offer: Offer,
+    write: Callable[[bytes], object],
+    *,
+    price_max_msat: int,
+    progress: Progress,
+    pace: Pace | None = None,
+) -> Downloaded:
+    """Pay for and fetch a single file, and write each chunk once it is authenticated.
+
+    If this raises, what was written is to be thrown away. Raises FolderStreamError for a folder, and the errors of
+    `download` that are not about files.
+    """
+    _check_price(offer, price_max_msat)
+    if offer.manifest.is_folder:
+        raise FolderStreamError
+    fetching = Fetching(api, offer, price_max_msat=price_max_msat, pace=pace or Pace(None))
+    raw = _RawPieces(fetching.iterate(0), progress)
+    try:
+        for _, piece in cut_payload(decrypt_by_x25519(io.BufferedReader(raw), offer.link.secret), offer.manifest):
+            write(piece)
+    except AgeError as error:
+        raise BlobMismatchError(f"The blob does not decrypt: {error}") from error
+    _compare_digest(raw.digest.finish(), offer)
+    return Downloaded(Path("-"), fetching.charged_msat, fetching.transfer_id)
 
 
 def get_target(output: Path, manifest: Manifest) -> Path:
@@ -134,6 +137,48 @@ def get_target(output: Path, manifest: Manifest) -> Path:
     if manifest.top_name.startswith("."):
         raise HiddenNameError(f"The link's own name is {manifest.top_name!a}, which is hidden: choose one with -o.")
     return output / manifest.top_name
+
+
+class _StoredPass:
+    """The pass of an anonymous transfer that counts, beside its part: with it the next attempt goes on for nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> str | None:
+        return self._path.read_text("ascii") if self._path.is_file() and not self._path.is_symlink() else None
+
+    def write(self, transfer_pass: str) -> None:
+        write_private_file(self._path, transfer_pass.encode("ascii"))
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+class _RawPieces(io.RawIOBase):
+    """A stream of bytes that are fetched as they are read, and digested."""
+
+    def __init__(self, pieces: Iterator[bytes], progress: Progress) -> None:
+        super().__init__()
+        self._pieces, self._progress = pieces, progress
+        self._rest = memoryview(b"")
+        self._taken_bytes = 0
+        self.digest = BlobDigest()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview", /) -> int:  # type: ignore[override]  # of any writable buffer
+        if not self._rest:
+            piece = next(self._pieces, b"")
+            self.digest.update(piece)
+            self._taken_bytes += len(piece)
+            self._progress.move_to(self._taken_bytes)
+            self._rest = memoryview(piece)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
 
 
 @contextmanager
@@ -162,94 +207,40 @@ def _is_at(path: Path, stream: BinaryIO) -> bool:
     return path.exists() and os.path.samestat(path.lstat(), os.fstat(stream.fileno()))
 
 
-class _Fetching:
-    """Brings a blob's ciphertext into a part file, in as many requests as it takes."""
-
-    def __init__(self, api: Api, offer: Offer, part: Path, *, price_max_msat: int, progress: Progress) -> None:
-        self._api, self._offer, self._part = api, offer, part
-        self._price_max_msat, self._progress = price_max_msat, progress
-        self.charged_msat: int | None = None
-        self.transfer_id: str | None = None
-
-    def run(self) -> None:
-        """Fetch what is missing; give up after `attempts_max` failures in a row without a byte in between."""
-        failures = 0
-        while (held := self._measure()) < self._offer.info.length:
-            try:
-                self._fetch_rest(held)
-            except ServerUnavailableError as error:
-                failures = 1 if self._measure() > held else failures + 1
-                if failures >= self._api.server.attempts_max:
-                    raise
-                self._api.server.wait_after_failure(failures - 1, error)
-
-    def _measure(self) -> int:
-        size = self._part.stat().st_size
-        if size > self._offer.info.length:
-            os.truncate(self._part, 0)
-            return 0
-        return size
-
-    def _fetch_rest(self, held: int) -> None:
-        left_msat = self._price_max_msat - (self.charged_msat or 0)
-        response = self._api.open_content(self._offer.link.id, offset=held, price_max_msat=left_msat)
-        with closing(response):
-            self._note_charge(response)
-            start = _find_start(response, held, self._offer.info.length)
-            with self._part.open("r+b") as stream:
-                stream.truncate(start)
-                stream.seek(start)
-                self._copy(response, stream, start)
-
-    def _copy(self, response: requests.Response, stream: BinaryIO, position: int) -> None:
-        try:
-            # `iter_content` would drop what arrived before the connection broke, up to the size of a piece.
-            while piece := response.raw.read1(READ_BYTES):
-                position += len(piece)
-                if position > self._offer.info.length:
-                    raise BlobMismatchError("The server sends more bytes than the blob has.")
-                stream.write(piece)
-                self._progress.move_to(position)
-        except urllib3.exceptions.HTTPError as error:
-            raise ServerUnavailableError(f"The connection broke ({type(error).__name__}).") from error
-        if position < self._offer.info.length:
-            raise ServerUnavailableError("The server closed the connection early.")
-
-    def _note_charge(self, response: requests.Response) -> None:
-        """Add what this answer cost; raises PriceNotAcceptedError if all of them cost more than was agreed to."""
-        self.transfer_id = self.transfer_id or response.headers.get("Cadastre-Transfer")
-        charged = response.headers.get("Cadastre-Charged-Msat")
-        if charged is None:
-            return
-        if not re.fullmatch("[0-9]{1,19}", charged):
-            raise ProtocolError("The server's answer has a malformed charge.")
-        self.charged_msat = (self.charged_msat or 0) + int(charged)
-        if self.charged_msat > self._price_max_msat:
-            raise PriceNotAcceptedError(
-                f"The server charged {self.charged_msat} msat, more than the {self._price_max_msat} msat agreed to."
-            )
+def _check_price(offer: Offer, price_max_msat: int) -> None:
+    if offer.info.price_msat > price_max_msat:
+        raise PriceNotAcceptedError(
+            f"The transfer costs {offer.info.price_msat} msat, more than {price_max_msat} msat."
+        )
 
 
-def _find_start(response: requests.Response, held: int, length: int) -> int:
-    """Return where the answer's bytes belong: at `held`, or at 0 if the server sends everything again."""
-    if response.status_code == 200:  # noqa: PLR2004 - RFC 9110: the whole content
-        return 0
-    ranges = re.fullmatch(
-        r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", response.headers.get("Content-Range", ""), re.ASCII
-    )
-    if response.status_code != 206 or not ranges or not held:  # noqa: PLR2004 - RFC 9110: partial content
-        raise ProtocolError("The server's answer to a request for a range is malformed.")
-    if tuple(map(int, ranges.groups())) != (held, length - 1, length):
-        raise ProtocolError("The server sends another range than the one asked for.")
-    return held
+def _fetch(part: Path, offer: Offer, fetching: Fetching, progress: Progress) -> None:
+    """Bring what the part file lacks."""
+    with part.open("r+b") as stream:
+        held = stream.seek(0, os.SEEK_END)
+        if held > offer.info.length:
+            held = stream.seek(0)
+            stream.truncate()
+        progress.move_to(held)
+        for piece in fetching.iterate(held):
+            stream.write(piece)
+            held += len(piece)
+            progress.move_to(held)
 
 
 def _check_blob(part: Path, offer: Offer) -> None:
     """Compare the ciphertext with the manifest and the record's SHA-256; discard it if it differs."""
     with part.open("rb") as stream:
         digest = digest_stream(stream)
-    if digest != Digest(sha256=offer.info.sha256, length=offer.manifest.length, root=offer.manifest.root):
+    try:
+        _compare_digest(digest, offer)
+    except BlobMismatchError:
         part.unlink()
+        raise
+
+
+def _compare_digest(digest: Digest, offer: Offer) -> None:
+    if digest != Digest(sha256=offer.info.sha256, length=offer.manifest.length, root=offer.manifest.root):
         raise BlobMismatchError
 
 
@@ -257,14 +248,31 @@ def _decrypt_to(target: Path, part: Path, offer: Offer, hidden: Path) -> None:
     try:
         with part.open("rb") as stream:
             write_plaintext(decrypt_by_x25519(stream, offer.link.secret), offer.manifest, hidden)
-        if os.path.lexists(target):
-            raise OutputExistsError(f"{target} exists and is not overwritten.")
-        hidden.rename(target)
+        _name(hidden, target)
         sync_folder(target.parent)
     except AgeError as error:
         raise BlobMismatchError(f"The blob does not decrypt: {error}") from error
     finally:
         _remove(hidden)
+
+
+def _name(hidden: Path, target: Path) -> None:
+    """Give a file or folder its name. Raises OutputExistsError if something has it."""
+    exists = OutputExistsError(f"{target} exists and is not overwritten.")
+    if os.path.lexists(target):
+        raise exists
+    if not hidden.is_dir():
+        try:
+            # Unlike renaming, this fails if another process was faster.
+            os.link(hidden, target)
+        except FileExistsError:
+            raise exists from None
+        except OSError as error:
+            if error.errno not in _UNLINKABLE:
+                raise
+        else:
+            return
+    hidden.rename(target)
 
 
 def _remove(hidden: Path) -> None:

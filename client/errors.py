@@ -94,12 +94,36 @@ class OutputExistsError(ClientError):
     """The output exists and is not overwritten."""
 
 
+class FolderStreamError(UsageError):
+    """A folder cannot be written to standard output: its files have no borders there."""
+
+
+class OutputClosedError(ClientError):
+    """Nobody reads standard output any more: the transfer was broken off."""
+
+
 class HiddenNameError(ClientError):
     """The link's own name begins with a dot: choose a name with -o."""
 
 
 class DownloadBusyError(ClientError):
     """Another process is fetching this link into this folder."""
+
+
+class KeptLinksError(ClientError):
+    """The file of the links that were made here is damaged."""
+
+
+class LinkNotKeptError(ClientError):
+    """Nothing is kept here about this link."""
+
+
+class NotTriedError(ClientError):
+    """It was not tried, for what failed before it would have failed here too."""
+
+
+class InterruptedRunError(ClientError):
+    """The command was interrupted."""
 
 
 class UploadStateError(ClientError):
@@ -157,6 +181,14 @@ class NotFoundError(RequestRejectedError):
 
 class UploadGoneError(RequestRejectedError):
     """The upload expired or was removed."""
+
+
+class LinkGoneError(RequestRejectedError):
+    """The link was deleted or disabled, expired or was used up."""
+
+
+class StorageFullError(RequestRejectedError):
+    """The server, or the user's part of it, has no room for the upload."""
 
 
 class OffsetConflictError(RequestRejectedError):

@@ -12,11 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from client.age.payload import get_sealed_length
 from client.errors import EmptySourceError, ManifestError, PlaintextChangedError, SourceError
-from client.manifest import ManifestFile, check_names
+from client.manifest import (
+    MANIFEST_BYTES_MAX,
+    SIZE_MAX,
+    Manifest,
+    ManifestFile,
+    check_names,
+    serialize_manifest,
+)
 
 MEDIA_TYPE_UNKNOWN = "application/octet-stream"
 _READ_BYTES = 64 * 1024
+
+# Names of the greatest length, all in quotation marks, still fit.
+FILES_SURE_TO_FIT = 400
+# Header and nonce of an age file to one recipient.
+MANIFEST_PREFIX_BYTES = 184
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,22 @@ def find_source(path: Path, *, is_padded: bool = False) -> Source:
         check_names([entry.name for entry in files])
     except ManifestError as error:
         raise SourceError(f"{path}: {error}") from error
+    _check_manifest_fits(path, files)
     return Source(resolved, files, get_padded_length(length) - length if is_padded else 0)
+
+
+def _check_manifest_fits(path: Path, files: tuple[SourceFile, ...]) -> None:
+    """Raise SourceError if the files have too many names for one manifest: found out before anything is sent."""
+    if len(files) <= FILES_SURE_TO_FIT:
+        return
+    entries = tuple(ManifestFile(entry.name, entry.media_type, entry.size, bytes(32)) for entry in files)
+    longest = Manifest(entries, length=SIZE_MAX, root=bytes(32), padding=SIZE_MAX)
+    length = get_sealed_length(len(serialize_manifest(longest))) + MANIFEST_PREFIX_BYTES
+    if length > MANIFEST_BYTES_MAX:
+        raise SourceError(
+            f"{path} has {len(files)} files, whose names take {length} bytes of the {MANIFEST_BYTES_MAX} that one link "
+            "may list: put its folders one by one."
+        )
 
 
 def get_padded_length(length: int) -> int:

@@ -10,8 +10,10 @@ from client.config import Config, get_token, normalize_server_url, read_config
 from client.connections import Server
 from client.consoles import Console, escape_text
 from client.errors import ConfigError
+from client.jobs import Stop
 from client.links import Link, open_link, parse_link
-from client.progress import Progress
+from client.paces import Pace
+from client.progress import Board, Progress
 
 
 class Run:
@@ -22,6 +24,7 @@ class Run:
         self.home = home
         self.console = console
         self.config: Config = read_config(home)
+        self.stop = Stop()
 
     @contextmanager
     def connect(self, server_url: str | None = None, *, is_signed_in: bool) -> Iterator[Api]:
@@ -32,7 +35,7 @@ class Run:
         """
         url = server_url or self.get_server_url()
         token = get_token(self.config, url) if is_signed_in else self.config.tokens.get(url)
-        server = Server(url, token=token)
+        server = Server(url, token=token, sleep=self.stop.sleep)
         try:
             yield Api(server)
         finally:
@@ -69,3 +72,18 @@ class Run:
         return Progress(
             escape_text(label), total_bytes, is_forced=is_forced, is_silent=self.console.is_json and not is_forced
         )
+
+    def show_board(self, total_bytes: int, *, count: int) -> Board:
+        """Return the progress of many files, shown on a terminal or with --progress; it ends an interrupted run."""
+        is_forced = bool(self.arguments.progress)
+        return Board(
+            total_bytes,
+            count=count,
+            is_forced=is_forced,
+            is_silent=self.console.is_json and not is_forced,
+            check=self.stop.check,
+        )
+
+    def get_pace(self) -> Pace:
+        """Return the limit of --limit-rate, which all files share."""
+        return Pace(self.arguments.limit_rate, sleep=self.stop.sleep)

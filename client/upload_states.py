@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,22 @@ from client.config import write_private_file
 from client.durability import make_private_folder, sync_folder
 from client.errors import PlaintextChangedError, UploadBusyError, UploadStateError
 from client.folders import Source
+from client.terms import LinkTerms, format_time, parse_time
 
-VERSION = 1
+VERSION = 2
 HASH_BYTES = 32
 
 
 @dataclass(frozen=True)
 class LinkRequest:
-    """A link that was asked for, so that asking again is the same request: manifest, seal, price and key."""
+    """A link that was asked for, so that asking again is the same request."""
 
     idempotency_key: str
     manifest: bytes
     seal: bytes
-    price_msat: int
+    terms: LinkTerms
+    expires_at: datetime | None
+    deletion_token: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,13 @@ class StateFile:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UploadBusyError from error
-            yield
+            if not self._lock_path.exists() or not os.path.samestat(self._lock_path.lstat(), os.fstat(stream.fileno())):
+                # Its owner finished between our opening it and our locking it.
+                raise UploadBusyError
+            try:
+                yield
+            finally:
+                self._lock_path.unlink()
 
     def read(self) -> UploadState | None:
         """Return the stored state, or None if there is none.
@@ -95,23 +105,32 @@ class StateFile:
         # A power cut may leave part of the last hash: its chunk was not sent yet.
         return [data[place : place + HASH_BYTES] for place in range(0, len(data) - HASH_BYTES + 1, HASH_BYTES)]
 
-    def write_hashes(self, hashes: list[bytes], *, known: int) -> None:
-        """Add hashes after the first `known`, and return once they and the file's name are on the disk."""
+    def write_hashes(self, hashes: list[bytes], *, known: int, is_durable: bool = True) -> None:
+        """Add hashes after the first `known`, and return once they and the file's name are on the disk.
+
+        Unless `is_durable`, they may be lost by a power cut.
+        """
         descriptor = os.open(self._chunks_path, os.O_WRONLY | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.seek(known * HASH_BYTES)
             stream.write(b"".join(hashes))
             stream.truncate()
             stream.flush()
-            os.fsync(stream.fileno())
-        if not known:
+            if is_durable:
+                os.fsync(stream.fileno())
+        if is_durable and not known:
             sync_folder(self._chunks_path.parent)
 
-    def remove(self) -> None:
-        """Forget the upload, its keys first: keys that outlived the hashes could encrypt something else."""
+    def remove(self, *, is_durable: bool = True) -> None:
+        """Forget the upload, its keys first: keys that outlived the hashes could encrypt something else.
+
+        Unless `is_durable`, a power cut may bring it back.
+        """
         for path in (self._document_path, self._chunks_path):
-            path.unlink(missing_ok=True)
-            sync_folder(path.parent)
+            if path.exists():
+                path.unlink()
+                if is_durable:
+                    sync_folder(path.parent)
 
 
 class ChunkLog:
@@ -132,10 +151,10 @@ class ChunkLog:
         else:
             self._new.append(digest)
 
-    def save(self) -> None:
+    def save(self, *, is_durable: bool = True) -> None:
         """Put the new hashes on the disk: after this, and not before, their chunks may be sent."""
         if self._new:
-            self._file.write_hashes(self._new, known=len(self._stored))
+            self._file.write_hashes(self._new, known=len(self._stored), is_durable=is_durable)
             self._stored += self._new
             self._new = []
 
@@ -155,8 +174,18 @@ def _dump_state(state: UploadState) -> dict[str, Any]:
         "file_key": _encode(state.encryption.file_key),
         "nonce": _encode(state.encryption.nonce),
         "upload_path": state.upload_path,
-        "link_request": request
-        and asdict(request) | {"manifest": _encode(request.manifest), "seal": _encode(request.seal)},
+        "link_request": request and _dump_request(request),
+    }
+
+
+def _dump_request(request: LinkRequest) -> dict[str, Any]:
+    return {
+        "idempotency_key": request.idempotency_key,
+        "manifest": _encode(request.manifest),
+        "seal": _encode(request.seal),
+        "terms": asdict(request.terms),
+        "expires_at": request.expires_at and format_time(request.expires_at),
+        "deletion_token": _encode(request.deletion_token),
     }
 
 
@@ -170,13 +199,19 @@ def _parse_state(document: dict[str, Any]) -> UploadState:
         secret=_decode(document["secret"]),
         encryption=encryption,
         upload_path=document["upload_path"],
-        link_request=request
-        and LinkRequest(
-            str(request["idempotency_key"]),
-            _decode(request["manifest"]),
-            _decode(request["seal"]),
-            int(request["price_msat"]),
-        ),
+        link_request=request and _parse_request(request),
+    )
+
+
+def _parse_request(document: dict[str, Any]) -> LinkRequest:
+    expires_at = document["expires_at"]
+    return LinkRequest(
+        idempotency_key=str(document["idempotency_key"]),
+        manifest=_decode(document["manifest"]),
+        seal=_decode(document["seal"]),
+        terms=LinkTerms(**document["terms"]),
+        expires_at=expires_at and parse_time(expires_at),
+        deletion_token=_decode(document["deletion_token"]),
     )
 
 

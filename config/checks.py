@@ -8,7 +8,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.files.storage import storages
-from embit import base58
+from embit import base58, bech32
 
 from chain.errors import ChainError, KeyFormatError
 from chain.keys import Account, Key
@@ -107,7 +107,7 @@ def check_store(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
     if actual == settings.CADASTRE_S3_ORIGIN:
         return []
     hint = f"Set CADASTRE_S3_ORIGIN to {actual}."
-    return [Error("CADASTRE_S3_ORIGIN is not where the store's signed addresses lead.", hint=hint, id="config.E012")]
+    return [Error("CADASTRE_S3_ORIGIN is not where the store's signed addresses lead.", hint=hint, id="config.E013")]
 
 
 def get_origin(url: str) -> str:
@@ -116,9 +116,29 @@ def get_origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def check_reviewers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Refuse a reviewers' recipient that is none: nobody could read what readers seal to it."""
+    recipient = settings.CADASTRE_REVIEWERS_RECIPIENT
+    if not recipient or is_age_recipient(recipient):
+        return []
+    hint = "Set CADASTRE_REVIEWERS_RECIPIENT to the public key that age-keygen prints (age1...), or to nothing."
+    return [Error("CADASTRE_REVIEWERS_RECIPIENT is not an age recipient.", hint=hint, id="config.E012")]
+
+
+def is_age_recipient(text: str) -> bool:
+    """Return whether a text is an X25519 recipient as age writes it: 32 bytes in lower-case Bech32 (BIP 173)."""
+    if text != text.lower():
+        return False
+    encoding, prefix, words = bech32.bech32_decode(text)
+    if encoding != bech32.Encoding.BECH32 or prefix != "age":
+        return False
+    return len(bech32.convertbits(words, 5, 8, pad=False) or []) == 32  # noqa: PLR2004 - the length of such a key
+
+
 def register_checks() -> None:
     """Make Django run these checks."""
     register(check_store)
     register(check_secrets, Tags.security, deploy=True)
     register(check_bitcoin)
     register(check_amounts)
+    register(check_reviewers)

@@ -101,6 +101,7 @@ CADASTRE_S3_PART_URL_SECONDS = env.integer("CADASTRE_S3_PART_URL_SECONDS", 3_600
 CADASTRE_S3_PART_BYTES_MIN = env.integer("CADASTRE_S3_PART_BYTES_MIN", 16 * 2**20, minimum=2**16, maximum=5 * 2**30)
 CADASTRE_S3_PARTS_MAX = env.integer("CADASTRE_S3_PARTS_MAX", 10_000, minimum=1, maximum=10_000)
 CADASTRE_VERIFICATIONS_AT_ONCE = env.integer("CADASTRE_VERIFICATIONS_AT_ONCE", 2, minimum=1)
+CADASTRE_REVIEWERS_RECIPIENT = env.text("CADASTRE_REVIEWERS_RECIPIENT", "")
 
 # --- Money ---
 CADASTRE_DEPOSIT_CONFIRMATIONS = env.integer("CADASTRE_DEPOSIT_CONFIRMATIONS", 6, minimum=1)
@@ -254,6 +255,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_THROTTLE_RATES": {
         "sign_up": "20/hour",
         "sign_in": "60/hour",
+        "report": "20/hour",
         "archives": f"{CADASTRE_ARCHIVES_PER_HOUR}/hour",
     },
     # How many proxies in front append to X-Forwarded-For; what a client writes there itself must not evade throttling.

@@ -9,6 +9,7 @@ from chain.errors import ChainError, NodeUnavailableError
 from chain.node import get_node
 from payouts.errors import InsufficientCoinsError, WalletKeyMissingError
 from payouts.services.charges import close_abandoned_transfers
+from payouts.services.ended_links import refund_ended_links
 from payouts.services.following import follow_chain
 from payouts.services.payout_transactions import advance_payouts
 from payouts.services.payouts import make_payout_batch
@@ -45,6 +46,12 @@ def follow_chain_task() -> None:
 def close_transfers_task() -> None:
     """Close the transfers that their servers left open."""
     close_abandoned_transfers(now=timezone.now())
+
+
+@shared_task(name="payouts.refund_ended_links", acks_late=True, ignore_result=True)
+def refund_ended_links_task() -> None:
+    """Refund what was paid for links that were ended before they were served."""
+    refund_ended_links(now=timezone.now())
 
 
 @shared_task(name="payouts.close_windows", acks_late=True, ignore_result=True)

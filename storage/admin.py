@@ -16,10 +16,10 @@ _SHA256 = re.compile("(?:sha256:)?([0-9a-f]{64})")
 class BlobAdmin(ReadOnlyAdmin[Blob]):
     """Stored ciphertexts."""
 
-    list_display = ["id", "digest", "length", "created_at", "erased_at"]
+    list_display = ["id", "digest", "length", "created_at", "erased_at", "removed_at"]
     list_filter = ["created_at", "erased_at"]
     search_fields = ["=id"]
-    fields = ["id", "digest", "length", "root_hex", "storage_name", "created_at", "erased_at"]
+    fields = ["id", "digest", "length", "root_hex", "storage_name", "created_at", "erased_at", "removed_at"]
     readonly_fields = ["digest", "root_hex"]
     search_help_text = "A blob's id, or its SHA-256 in hexadecimal."
 
@@ -58,11 +58,25 @@ class UploadAdmin(ReadOnlyAdmin[Upload]):
 class LinkAdmin(ReadOnlyAdmin[Link]):
     """Links, without their keys, which are not here."""
 
-    list_display = ["id", "owner", "blob", "price_msat", "created_at", "disabled_at"]
-    list_filter = ["created_at", "disabled_at"]
+    list_display = ["id", "owner", "blob", "price_msat", "created_at", "expires_at", "deleted_at", "disabled_at"]
+    list_filter = ["created_at", "expires_at", "deleted_at", "disabled_at"]
     list_select_related = ["owner", "blob"]
     search_fields = ["=id", "owner__username"]
-    fields = ["id", "owner", "blob", "price_msat", "seal_hex", "created_at", "disabled_at"]
+    fields = [
+        "id",
+        "owner",
+        "blob",
+        "price_msat",
+        "seal_hex",
+        "created_at",
+        "expires_at",
+        "transfers_max",
+        "transfers_used",
+        "deleted_at",
+        "disabled_at",
+        "release_at",
+        "released_at",
+    ]
     readonly_fields = ["seal_hex"]
 
     @admin.display(description="Seal")

@@ -17,7 +17,7 @@ class BlobNotFoundError(StorageError):
 
 
 class BlobErasedError(StorageError):
-    """The blob was erased and is not served or stored again."""
+    """The blob's bytes were erased, with the last link that kept them. Whoever has them may upload them again."""
 
 
 class BlobUnavailableError(StorageError):
@@ -36,8 +36,76 @@ class LinkNotFoundError(StorageError):
     """There is no such link."""
 
 
-class LinkDisabledError(StorageError):
+class LinkEndedError(StorageError):
+    """The link serves no more."""
+
+
+class LinkDisabledError(LinkEndedError):
     """The link was disabled."""
+
+
+class LinkDeletedError(LinkEndedError):
+    """The link was deleted."""
+
+
+class LinkExpiredError(LinkEndedError):
+    """The link's time is over."""
+
+
+class LinkUsedUpError(LinkEndedError):
+    """As many transfers of the link were begun as it allows."""
+
+
+class DigestBlockedError(StorageError):
+    """A blob with this digest is neither stored nor served here, by a reviewer's decision."""
+
+
+class DigestNotBlockedError(StorageError):
+    """The digest is not blocked."""
+
+
+class DigestBlockedAlreadyError(StorageError):
+    """The digest is blocked already."""
+
+
+class NotLinkOwnerError(StorageError):
+    """The link is somebody else's."""
+
+
+class DeletionTokenRefusedError(StorageError):
+    """The deletion token is not this link's."""
+
+
+class ExpiryOutOfRangeError(StorageError):
+    """A link expires in the future, within a hundred years."""
+
+
+class TransfersMaxOutOfRangeError(StorageError):
+    """A maximum of transfers is a whole number from 1 on, below 2 to the power of 63."""
+
+
+class ReportTooLargeError(StorageError):
+    """The report is too large."""
+
+
+class ReportNotEncryptedError(StorageError):
+    """What a report seals is an age file to the reviewers: in the open it would give the link's key away."""
+
+
+class ReportNotFoundError(StorageError):
+    """There is no such report."""
+
+
+class ReportStateError(StorageError):
+    """The report was decided before."""
+
+
+class OwnReportError(StorageError):
+    """Nobody decides about a link of their own."""
+
+
+class ReasonMissingError(StorageError):
+    """A decision gives its reason."""
 
 
 class PriceOutOfRangeError(StorageError):

@@ -4,18 +4,23 @@ import uuid
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from storage.errors import (
     BlobErasedError,
     BlobNotFoundError,
+    DigestBlockedError,
+    LinkDeletedError,
     LinkDisabledError,
+    LinkExpiredError,
     LinkNotFoundError,
+    LinkUsedUpError,
+    ReportNotFoundError,
     UploadExpiredError,
     UploadGoneError,
     UploadNotFoundError,
 )
-from storage.models import Blob, Link, Multipart, Upload
+from storage.models import Blob, BlockedDigest, Link, Multipart, Report, Upload
 
 UNFINISHED_STATES = (Upload.State.RECEIVING, Upload.State.IN_PARTS, Upload.State.RECEIVED)
 
@@ -23,32 +28,118 @@ UNFINISHED_STATES = (Upload.State.RECEIVING, Upload.State.IN_PARTS, Upload.State
 def get_blob(blob_id: uuid.UUID) -> Blob:
     """Return a blob whose bytes are kept.
 
-    Raises BlobNotFoundError if there is none, BlobErasedError if its bytes were erased.
+    Raises BlobNotFoundError if there is none, BlobErasedError if its bytes were erased, DigestBlockedError if its
+    digest is blocked.
     """
-    blob = Blob.objects.filter(id=blob_id).first()
+    blob = Blob.objects.annotate(is_blocked=_is_blocked("sha256")).filter(id=blob_id).first()
     if blob is None:
         raise BlobNotFoundError
+    if blob.is_blocked:
+        raise DigestBlockedError
     if blob.erased_at is not None:
         raise BlobErasedError
     return blob
 
 
-def get_link(link_id: uuid.UUID) -> Link:
-    """Return a link that can be used, its blob and owner loaded; the blob may be erased.
+def get_link(link_id: uuid.UUID, *, now: datetime) -> Link:
+    """Return a link that a transfer may begin of, its blob and owner loaded.
 
-    Raises LinkNotFoundError if there is none, LinkDisabledError if it was disabled.
+    Raises LinkExpiredError, LinkUsedUpError, and what `get_held_link` raises.
     """
-    link = Link.objects.select_related("blob", "owner").filter(id=link_id).first()
-    if link is None:
-        raise LinkNotFoundError
-    if link.disabled_at is not None:
-        raise LinkDisabledError
+    link = get_held_link(link_id)
+    check_open(expires_at=link.expires_at, transfers_left=link.transfers_left, now=now)
     return link
 
 
+def get_held_link(link_id: uuid.UUID) -> Link:
+    """Return a link that keeps its blob, its blob and owner loaded: what began before it ended may go on.
+
+    Raises LinkNotFoundError if there is none, LinkDeletedError, LinkDisabledError, DigestBlockedError if the blob's
+    digest is blocked, LinkExpiredError or LinkUsedUpError if the link was released since.
+    """
+    links = Link.objects.select_related("blob", "owner").annotate(is_blocked=_is_blocked("blob__sha256"))
+    link = links.filter(id=link_id).first()
+    if link is None:
+        raise LinkNotFoundError
+    check_standing(link)
+    if link.is_blocked:
+        raise DigestBlockedError
+    if link.released_at is not None:
+        raise LinkUsedUpError if link.expires_at is None or link.expires_at > link.released_at else LinkExpiredError
+    return link
+
+
+def get_link_for_report(link_id: uuid.UUID) -> Link:
+    """Return a link that can be reported: one that nobody has ended.
+
+    Raises LinkNotFoundError, LinkDeletedError, LinkDisabledError.
+    """
+    link = Link.objects.defer("manifest").filter(id=link_id).first()
+    if link is None:
+        raise LinkNotFoundError
+    check_standing(link)
+    return link
+
+
+def list_reports() -> QuerySet[Report]:
+    """Return reports, the oldest first, with what a queue shows of them; what they seal is not read."""
+    return Report.objects.select_related("link__blob", "link__owner", "decided_by").defer("sealed", "link__manifest")
+
+
+def get_report(report_id: uuid.UUID) -> Report:
+    """Return a report with all that its page shows. Raises ReportNotFoundError."""
+    report = Report.objects.select_related("link__blob", "link__owner", "decided_by").filter(id=report_id).first()
+    if report is None:
+        raise ReportNotFoundError
+    return report
+
+
+def check_standing(link: Link) -> None:
+    """Check that nobody has ended a link. Raises LinkDeletedError, LinkDisabledError."""
+    if link.deleted_at is not None:
+        raise LinkDeletedError
+    if link.disabled_at is not None:
+        raise LinkDisabledError
+
+
+def check_open(*, expires_at: datetime | None, transfers_left: int | None, now: datetime) -> None:
+    """Check that a transfer may begin. Raises LinkExpiredError, LinkUsedUpError."""
+    if expires_at is not None and expires_at <= now:
+        raise LinkExpiredError
+    if transfers_left == 0:
+        raise LinkUsedUpError
+
+
+def describe_state(link: Link, *, now: datetime) -> str:
+    """Return `open`, or in one word why no transfer of the link begins: `deleted`, `disabled`, `expired`, `used-up`."""
+    if link.deleted_at is not None:
+        return "deleted"
+    if link.disabled_at is not None:
+        return "disabled"
+    if link.expires_at is not None and link.expires_at <= now:
+        return "expired"
+    return "used-up" if link.transfers_left == 0 or link.released_at is not None else "open"
+
+
+def check_not_blocked(sha256: bytes) -> None:
+    """Check that a digest is not blocked. Raises DigestBlockedError."""
+    if is_blocked(sha256):
+        raise DigestBlockedError
+
+
+def is_blocked(sha256: bytes) -> bool:
+    """Whether a digest is blocked."""
+    return BlockedDigest.objects.filter(sha256=sha256, unblocked_at=None).exists()
+
+
+def _is_blocked(column: str) -> Exists:
+    """Return the condition that the digest in a column is blocked."""
+    return Exists(BlockedDigest.objects.filter(sha256=OuterRef(column), unblocked_at=None))
+
+
 def list_links(*, owner_id: uuid.UUID) -> QuerySet[Link]:
-    """Return a user's links, the newest first, without their manifests."""
-    return Link.objects.filter(owner_id=owner_id).select_related("blob").defer("manifest")
+    """Return a user's links that are not deleted, the newest first, without their manifests."""
+    return Link.objects.filter(owner_id=owner_id, deleted_at=None).select_related("blob").defer("manifest")
 
 
 def get_link_url(link_id: uuid.UUID) -> str:

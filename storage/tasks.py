@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from storage.services.erasure import release_links
 from storage.services.multiparts import clear_multiparts, expire_multiparts
 from storage.services.uploads import expire_uploads
 from storage.services.verifications import verify_next_multipart
@@ -31,3 +32,9 @@ def expire_multiparts_task() -> None:
 def clear_multiparts_task() -> None:
     """Remove from the store what uploads in parts that are over have left there."""
     clear_multiparts(now=timezone.now())
+
+
+@shared_task(name="storage.release_links", acks_late=True, ignore_result=True)
+def release_links_task() -> None:
+    """Erase the blobs whose last link has ended."""
+    release_links(now=timezone.now())

@@ -38,7 +38,7 @@ def test_every_management_command_is_documented(name: str):
 
 @pytest.mark.parametrize("slug", sorted(list_problem_types()))
 def test_every_problem_type_is_documented(slug: str):
-    pages = ("api-conventions.md", "uploads.md")
+    pages = ("api-conventions.md", "uploads.md", "links.md")
     assert any(f"`{slug}`" in (DOCS / "reference" / page).read_text() for page in pages)
 
 

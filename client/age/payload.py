@@ -5,7 +5,7 @@ repeated chunks do not authenticate.
 """
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -18,6 +18,13 @@ CHUNK_BYTES = 64 * 1024
 TAG_BYTES = 16
 SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES
 NONCE_BYTES = 16
+
+
+class Readable(Protocol):
+    """Where bytes come from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none only at the end."""
 
 
 class ChunkCipher:
@@ -64,7 +71,7 @@ def count_chunks(plaintext_bytes: int) -> int:
     return max(1, -(-plaintext_bytes // CHUNK_BYTES))
 
 
-def encrypt_chunks(cipher: ChunkCipher, stream: BinaryIO) -> Iterator[bytes]:
+def encrypt_chunks(cipher: ChunkCipher, stream: Readable) -> Iterator[bytes]:
     """Yield the sealed chunks of everything that a stream holds."""
     number = 0
     chunk = _read_full(stream, CHUNK_BYTES)
@@ -76,7 +83,7 @@ def encrypt_chunks(cipher: ChunkCipher, stream: BinaryIO) -> Iterator[bytes]:
         number, chunk = number + 1, following
 
 
-def decrypt_chunks(cipher: ChunkCipher, stream: BinaryIO) -> Iterator[bytes]:
+def decrypt_chunks(cipher: ChunkCipher, stream: Readable) -> Iterator[bytes]:
     """Yield the plaintext of each chunk; the end is authentic only once the iterator is exhausted.
 
     Raises AgePayloadError, AgeTruncatedError or AgeTrailingDataError.
@@ -97,7 +104,7 @@ def _get_chunk_nonce(number: int, *, is_final: bool) -> bytes:
     return number.to_bytes(11, "big") + (b"\x01" if is_final else b"\x00")
 
 
-def _read_full(stream: BinaryIO, size: int) -> bytes:
+def _read_full(stream: Readable, size: int) -> bytes:
     """Read until the size is reached or the stream ends: raw streams may answer with less."""
     parts = []
     while size and (part := stream.read(size)):

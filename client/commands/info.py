@@ -4,9 +4,10 @@ import argparse
 
 from client import exits
 from client.arguments import LINK_HELP
-from client.commands.get import describe_price
-from client.downloads import get_offer
+from client.commands.get import describe_limits, describe_price
+from client.offers import get_offer
 from client.runs import Run
+from client.terms import format_time
 
 HELP = "Show what a link holds, its price and payees; nothing is charged."
 
@@ -34,7 +35,11 @@ def run(run: Run) -> int:
         "sha256": f"sha256:{info.sha256.hex()}",
         "root": f"sha256:{info.root.hex()}",
         "seal": info.seal.hex(),
+        "padding": offer.manifest.padding,
         "price": {"amount_msat": info.price_msat},
+        "expires_at": info.expires_at and format_time(info.expires_at),
+        "transfers_max": info.transfers_max,
+        "transfers_left": info.transfers_left,
         "record": info.record_id,
     }
     lines = [f"{entry.size:>15}  {entry.name}" for entry in offer.manifest.files]
@@ -42,5 +47,5 @@ def run(run: Run) -> int:
         f"Blob: {info.length} bytes, sha256:{info.sha256.hex()}",
         f"Record: {info.record_id or 'not yet'}",
     ]
-    run.console.print_result(document, lines + describe_price(info))
+    run.console.print_result(document, lines + describe_limits(info) + describe_price(info))
     return exits.DONE

@@ -20,15 +20,18 @@ from payouts.services.charges import Charge, charge_transfer, close_transfer
 from storage.delivery import ByteRange, Delivery, find_hand_over, get_etag, open_delivery, parse_range
 from storage.errors import StorageError
 from storage.models import Blob
-from storage.selectors import get_blob, get_link
+from storage.selectors import get_blob, get_held_link, get_link
+from users.api.fields import Base64Url32Field
 from users.api.permissions import HasScope
 from users.api.schema import describe_problems
 from users.models import ApiToken, User
 
+PASS_HEADER = "Cadastre-Pass"  # noqa: S105 - a name, not a secret
 HEADERS = {
     "price_max": "Cadastre-Price-Max",
     "territory": "Cadastre-Territory",
     "nonce_sha256": "Cadastre-Nonce-SHA256",
+    "given_pass": PASS_HEADER,
 }
 CLOSE_ATTEMPTS_MAX = 3
 """How often a transfer is closed before it is left to the sweep; the engine itself waits for locks each time."""
@@ -130,22 +133,29 @@ class ContentView(APIView):
                 OpenApiParameter.HEADER,
                 description="SHA-256, in hex, of 32 bytes that only the payer knows.",
             ),
+            OpenApiParameter(
+                PASS_HEADER,
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                description="From an earlier answer of the same transfer: a link with a maximum counts it once.",
+            ),
         ],
         responses={
             (200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "All of it."),
             (206, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "The range."),
-            **describe_problems(402, 403, 404, 409, 410, 416, 503),
+            **describe_problems(402, 403, 404, 409, 410, 416, 451, 503),
         },
     )
     def get(self, request: Request, link_id: UUID) -> HttpResponseBase:
         """Charge the transfer and serve it.
 
-        A repeat within a day is free. `Cadastre-Transfer` names the transfer, `Cadastre-Charged-Msat` what it cost.
+        A repeat within a day is free. `Cadastre-Transfer` names the transfer, `Cadastre-Charged-Msat` what it cost;
+        `Cadastre-Pass` is for an anonymous reader of a link with a maximum, to go on without being counted again.
         """
         given = {name: request.headers[header] for name, header in HEADERS.items() if header in request.headers}
         headers = TransferHeaders(data=given)
         headers.is_valid(raise_exception=True)
-        blob = get_blob(get_link(link_id).blob_id)
+        blob = get_blob(get_held_link(link_id).blob_id)
         byte_range = _read_range(request, blob)
 
         def charge(requested_bytes: int, *, is_handed_over: bool) -> Charge:
@@ -155,6 +165,7 @@ class ContentView(APIView):
                 territory=headers.validated_data.get("territory"),
                 price_max_msat=headers.validated_data.get("price_max"),
                 nonce_sha256=headers.validated_data.get("nonce_sha256"),
+                given_pass=headers.validated_data.get("given_pass"),
                 requested_bytes=requested_bytes,
                 is_handed_over=is_handed_over,
                 now=timezone.now(),
@@ -179,7 +190,7 @@ class ContentView(APIView):
     @extend_schema(exclude=True)
     def head(self, request: Request, link_id: UUID) -> HttpResponse:  # noqa: ARG002  Django passes it
         """Say how long the blob is. Nothing is charged."""
-        delivery = open_delivery(blob_id=get_link(link_id).blob_id, byte_range=None)
+        delivery = open_delivery(blob_id=get_link(link_id, now=timezone.now()).blob_id, byte_range=None)
         delivery.chunks.close()
         return HttpResponse(status=200, headers=delivery.headers)
 
@@ -187,6 +198,8 @@ class ContentView(APIView):
 def _tell_charge(response: HttpResponseBase, charge: Charge) -> HttpResponseBase:
     response["Cadastre-Transfer"] = str(charge.transfer_id)
     response["Cadastre-Charged-Msat"] = str(charge.amount_msat)
+    if charge.new_pass is not None:
+        response[PASS_HEADER] = Base64Url32Field().to_representation(charge.new_pass)
     return response
 
 

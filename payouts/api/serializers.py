@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from payouts.models import Microtransaction, Payout, SettlementWindow, Statement, WalletCoin
 from payouts.selectors.closing import ClosingAccount, ClosingSide, CoinTotal
-from users.api.fields import AMOUNT_MSAT_MAX, Hex32Field, MoneySerializer
+from users.api.fields import AMOUNT_MSAT_MAX, Base64Url32Field, Hex32Field, MoneySerializer
 
 MSAT_PER_SAT = 1_000
 
@@ -25,6 +25,7 @@ class TransferHeaders(serializers.Serializer[Any]):
     price_max = serializers.IntegerField(min_value=0, max_value=AMOUNT_MSAT_MAX, required=False)
     territory = serializers.RegexField("^[A-Z]{2}$", required=False)
     nonce_sha256 = Hex32Field(required=False)
+    given_pass = Base64Url32Field(required=False)
 
 
 class BalanceOutput(serializers.Serializer[Any]):

@@ -22,13 +22,18 @@ class Balance(models.Model):
 
 
 class Entitlement(models.Model):
-    """A payer's right to repeat a transfer within its window, up to three times the blob's length."""
+    """A reader's right to repeat a transfer within its window, up to three times the blob's length.
+
+    It is made by a transfer that was paid, or that was counted against its link's maximum. An anonymous reader of the
+    latter has a pass for it, of which the SHA-256 is kept.
+    """
 
     id = models.UUIDField(primary_key=True, default=make_key, editable=False)
-    payer = models.ForeignKey("users.User", on_delete=models.PROTECT, related_name="entitlements")
+    payer = models.ForeignKey("users.User", on_delete=models.PROTECT, null=True, related_name="entitlements")
+    pass_sha256 = models.BinaryField(max_length=32, null=True, unique=True)
     link = models.ForeignKey("storage.Link", on_delete=models.PROTECT, related_name="entitlements")
     number = models.PositiveIntegerField(help_text="Counts a payer's entitlements to a link, from 0.")
-    transfer_id = models.UUIDField(unique=True, help_text="The transfer that was paid.")
+    transfer_id = models.UUIDField(unique=True, help_text="The transfer that was paid or counted.")
     bytes_allowed = models.BigIntegerField(help_text="0 once its transfer is refunded.")
     bytes_served = models.BigIntegerField(default=0, help_text="Sent, or reserved by a transfer that is under way.")
     starts_at = models.DateTimeField()
@@ -36,7 +41,14 @@ class Entitlement(models.Model):
 
     class Meta:
         ordering = ["-starts_at", "-id"]
-        constraints = [models.UniqueConstraint(fields=["payer", "link", "number"], name="payouts_entitlement_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["payer", "link", "number"], name="payouts_entitlement_once"),
+            models.CheckConstraint(
+                name="payouts_entitlement_has_a_reader",
+                condition=models.Q(payer=None, pass_sha256__isnull=False)
+                | models.Q(payer__isnull=False, pass_sha256=None),
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

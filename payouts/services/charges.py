@@ -1,6 +1,8 @@
 """Charges a transfer before its first byte, and refunds one that could not be served."""
 
+import hashlib
 import logging
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -20,6 +22,8 @@ from payouts.errors import (
 from payouts.models import Balance, Entitlement, Microtransaction, OpenTransfer, Refund
 from payouts.services.windows import stamp_open_window
 from registry.selectors.terms import Terms, get_terms
+from storage.selectors import check_open
+from storage.services.link_changes import count_transfer, lock_limited_link
 from users.models import User
 
 logger = logging.getLogger(__name__)
@@ -27,6 +31,7 @@ Reason = Microtransaction.Reason
 ENTITLED_LENGTHS = 3
 """A paid transfer may be repeated and resumed up to this many times its length."""
 
+PASS_BYTES = 32
 NO_NONCE = bytes(32)
 REASON_LENGTH_MAX = 200
 ABANDONED = "The server did not finish the transfer."
@@ -39,7 +44,8 @@ class Charge:
 
     `entitlement_id` names under which entitlement `reserved_bytes` are counted as served until the transfer is closed;
     it is None, and nothing is counted, for transfers that are free anyway. Under an entitlement, the transfer is broken
-    off at `ends_at`.
+    off at `ends_at`. `new_pass` is 32 bytes for an anonymous reader whose transfer was counted against the link's
+    maximum: with them they go on with it.
     """
 
     transfer_id: UUID
@@ -49,6 +55,7 @@ class Charge:
     entitlement_id: UUID | None
     reserved_bytes: int
     ends_at: datetime
+    new_pass: bytes | None = None
 
 
 def charge_transfer(
@@ -62,20 +69,26 @@ def charge_transfer(
     nonce_sha256: bytes | None = None,
     requested_bytes: int | None = None,
     is_handed_over: bool = False,
+    given_pass: bytes | None = None,
 ) -> Charge:
     """Charge one transfer of a link to a payer, or to nobody where it is free, and commit before the first byte.
 
     A payer's repeats within CADASTRE_ENTITLEMENT_SECONDS are free while the requested bytes (None: the whole blob) fit
     into what the entitlement allows, so a double click pays once. They count as served until close_transfer gives back
     what was not sent, unless they are handed over to a server that tells nobody how much it sends: then all of them
-    count, and there is nothing to close. `price_max_msat` is the most that was agreed to, None for any; `nonce_sha256`
-    is 32 bytes. Raises PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more
-    than agreed, BalanceFrozenError if the payer's balance is frozen, and what get_terms raises.
+    count, and there is nothing to close. A transfer of a link with a maximum is counted in the same transaction, and
+    its repeats are not; an anonymous reader shows `given_pass` for that. `price_max_msat` is the most that was agreed
+    to, None for any; `nonce_sha256` is 32 bytes. Raises LinkExpiredError or LinkUsedUpError before anything is taken,
+    PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more than agreed,
+    BalanceFrozenError if the payer's balance is frozen, and what get_terms raises.
     """
     terms = get_terms(link_id=link_id, territory=territory, at=now)
     reserved_bytes = requested_bytes or terms.length
     with transaction.atomic(durable=True):
-        reason, entitlement = _find_reason(payer=payer, terms=terms, reserved_bytes=reserved_bytes, now=now)
+        entitlement = _find_entitlement(
+            payer=payer, given_pass=given_pass, terms=terms, reserved_bytes=reserved_bytes, now=now
+        )
+        reason = Reason.ENTITLED if entitlement else _begin(payer=payer, terms=terms, now=now)
         is_paid = reason == Reason.PRICE
         amount_msat = _take_price(payer=payer, terms=terms, price_max_msat=price_max_msat) if is_paid else 0
         microtransaction = _write_microtransaction(
@@ -87,7 +100,8 @@ def charge_transfer(
             nonce_sha256=nonce_sha256,
             now=now,
         )
-        entitlement = entitlement or _entitle(microtransaction, length=terms.length)
+        new_pass = _make_pass(microtransaction, terms=terms)
+        entitlement = entitlement or _entitle(microtransaction, terms=terms, new_pass=new_pass)
         if entitlement is not None:
             _count(entitlement, reserved_bytes=reserved_bytes)
         if entitlement is not None and not is_handed_over:
@@ -100,6 +114,7 @@ def charge_transfer(
         entitlement_id=entitlement.id if entitlement else None,
         reserved_bytes=reserved_bytes if entitlement else 0,
         ends_at=now + timedelta(seconds=settings.CADASTRE_ENTITLEMENT_SECONDS),
+        new_pass=new_pass,
     )
 
 
@@ -159,9 +174,9 @@ def _close(*, transfer_id: UUID, sent_bytes: int, fault: str | None, now: dateti
     if opened is None:
         return None
     entitlement, unsent_bytes = opened.entitlement, opened.reserved_bytes - sent_bytes
-    if unsent_bytes:
+    if unsent_bytes and entitlement.payer_id is not None:
         # The lock that charges take, too: none of them reserves bytes of an entitlement that is about to end.
-        Balance.objects.select_for_update().get(user_id=entitlement.payer_id)
+        list(Balance.objects.select_for_update().filter(user_id=entitlement.payer_id))
     if not OpenTransfer.objects.filter(transfer_id=transfer_id).delete()[0] or not unsent_bytes:
         return None
     Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") - unsent_bytes)
@@ -169,7 +184,7 @@ def _close(*, transfer_id: UUID, sent_bytes: int, fault: str | None, now: dateti
     if fault is None or entitlement.bytes_served >= entitlement.link.blob.length:
         return None
     paid = Microtransaction.objects.get(id=entitlement.transfer_id)
-    if Refund.objects.filter(microtransaction_id=paid.id).exists():
+    if paid.amount_msat == 0 or Refund.objects.filter(microtransaction_id=paid.id).exists():
         return None
     return _refund(paid, reason=fault, now=now)
 
@@ -197,23 +212,45 @@ def _refund(paid: Microtransaction, *, reason: str, now: datetime) -> Refund:
     return refund
 
 
-def _find_reason(
-    *, payer: User | None, terms: Terms, reserved_bytes: int, now: datetime
-) -> tuple[Microtransaction.Reason, Entitlement | None]:
-    """Return why a transfer costs what it costs, and the entitlement that makes it free; lock the payer's balance."""
-    if payer is not None and payer.id == terms.owner_id:
-        return Reason.OWNER, None
-    if terms.price_msat == 0:
-        return Reason.FREE, None
-    if payer is None:
-        raise PaymentRequiredError(terms=terms, balance_msat=None)
-    # One charge of a payer at a time: the second click finds the entitlement that the first one made.
-    list(Balance.objects.select_for_update().filter(user=payer))
+def _find_entitlement(
+    *, payer: User | None, given_pass: bytes | None, terms: Terms, reserved_bytes: int, now: datetime
+) -> Entitlement | None:
+    """Return the entitlement that makes a transfer a repeat, if there is one: a step that locks what charges lock."""
+    require_transaction()
+    is_limited = terms.transfers_max is not None
+    if (payer is not None and payer.id == terms.owner_id) or (terms.price_msat == 0 and not is_limited):
+        return None
+    if is_limited:
+        # One charge of the link at a time: the second click finds the entitlement that the first one made.
+        lock_limited_link(link_id=terms.link_id)
+    if payer is not None and terms.price_msat:
+        # And one charge of a payer at a time, for the same reason.
+        list(Balance.objects.select_for_update().filter(user=payer))
+    if payer is not None:
+        readers = Q(payer=payer)
+    elif given_pass is not None:
+        readers = Q(pass_sha256=hashlib.sha256(given_pass).digest())
+    else:
+        return None
     # An entitlement may start after `now`: a request that had read the clock earlier got the lock later.
     fits = Q(bytes_served__lte=F("bytes_allowed") - reserved_bytes)
-    entitlements = Entitlement.objects.filter(fits, payer=payer, link_id=terms.link_id, ends_at__gt=now)
-    entitlement = entitlements.order_by("number").first()
-    return (Reason.PRICE, None) if entitlement is None else (Reason.ENTITLED, entitlement)
+    entitlements = Entitlement.objects.filter(readers, fits, link_id=terms.link_id, ends_at__gt=now)
+    return entitlements.order_by("number").first()
+
+
+def _begin(*, payer: User | None, terms: Terms, now: datetime) -> Microtransaction.Reason:
+    """Return why a transfer that is no repeat costs what it costs, and count it where the link has a maximum: a step.
+
+    Raises LinkExpiredError, LinkUsedUpError, PaymentRequiredError.
+    """
+    check_open(expires_at=terms.expires_at, transfers_left=terms.transfers_left, now=now)
+    if payer is not None and payer.id == terms.owner_id:
+        return Reason.OWNER
+    if terms.price_msat and payer is None:
+        raise PaymentRequiredError(terms=terms, balance_msat=None)
+    if terms.transfers_max is not None:
+        count_transfer(link_id=terms.link_id, now=now)
+    return Reason.PRICE if terms.price_msat else Reason.FREE
 
 
 def _write_microtransaction(
@@ -273,18 +310,25 @@ def _open(entitlement: Entitlement, *, transfer_id: UUID, reserved_bytes: int, n
     )
 
 
-def _entitle(paid: Microtransaction, *, length: int) -> Entitlement | None:
-    """Give whoever paid a price the right to repeat the transfer: a step under the lock of the payer's balance."""
-    if paid.reason != Reason.PRICE:
+def _make_pass(begun: Microtransaction, *, terms: Terms) -> bytes | None:
+    """Return a new pass if an anonymous reader has begun a transfer that was counted, else None."""
+    is_counted = begun.reason == Reason.FREE and terms.transfers_max is not None
+    return secrets.token_bytes(PASS_BYTES) if is_counted and begun.payer_id is None else None
+
+
+def _entitle(begun: Microtransaction, *, terms: Terms, new_pass: bytes | None) -> Entitlement | None:
+    """Give whoever paid a price, or was counted, the right to repeat the transfer: a step under the charge's locks."""
+    is_counted = begun.reason == Reason.FREE and terms.transfers_max is not None
+    if begun.reason != Reason.PRICE and not is_counted:
         return None
-    assert paid.payer_id is not None, "only a payer pays"
-    earlier = Entitlement.objects.filter(payer_id=paid.payer_id, link_id=paid.link_id)
+    earlier = Entitlement.objects.filter(payer_id=begun.payer_id, link_id=begun.link_id)
     return Entitlement.objects.create(
-        payer_id=paid.payer_id,
-        link_id=paid.link_id,
-        number=earlier.count(),
-        transfer_id=paid.id,
-        bytes_allowed=ENTITLED_LENGTHS * length,
-        starts_at=paid.created_at,
-        ends_at=paid.created_at + timedelta(seconds=settings.CADASTRE_ENTITLEMENT_SECONDS),
+        payer_id=begun.payer_id,
+        pass_sha256=None if new_pass is None else hashlib.sha256(new_pass).digest(),
+        link_id=begun.link_id,
+        number=earlier.count() if new_pass is None else 0,
+        transfer_id=begun.id,
+        bytes_allowed=ENTITLED_LENGTHS * terms.length,
+        starts_at=begun.created_at,
+        ends_at=begun.created_at + timedelta(seconds=settings.CADASTRE_ENTITLEMENT_SECONDS),
     )

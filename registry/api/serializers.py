@@ -121,6 +121,9 @@ class LinkTermsOutput(serializers.Serializer[Any]):
     record = serializers.UUIDField(allow_null=True)
     payees = LineOutput(many=True)
     created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="From then on no transfer begins.")
+    transfers_max = serializers.IntegerField(allow_null=True, help_text="How many transfers may begin; null for any.")
+    transfers_left = serializers.IntegerField(allow_null=True)
 
 
 class HolderInput(serializers.Serializer[Any]):

@@ -2,10 +2,10 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from registry.api import batches, submissions, views
+from registry.api import batches, links, submissions, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("links/<uuid:link_id>", views.LinkDetailView.as_view(), name="api-link"),
+    path("links/<uuid:link_id>", links.LinkDetailView.as_view(), name="api-link"),
     path("records", views.RecordListView.as_view(), name="api-records"),
     path("records/bulk", submissions.RecordBulkView.as_view(), name="api-records-bulk"),
     path("records/<uuid:record_id>", views.RecordDetailView.as_view(), name="api-record"),

@@ -1,4 +1,4 @@
-"""The registry's part of the API: records, proofs and links' terms for everybody, claims for publishers."""
+"""The registry's part of the API: records and proofs for everybody, claims for publishers."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -18,18 +18,14 @@ from registry.api.serializers import (
     ClaimOutput,
     HolderInput,
     HolderOutput,
-    LinkTermsOutput,
     RecordOutput,
     WorkOutput,
 )
-from registry.errors import ClaimNotFoundError, RecordNotReadyError, WorkNotFoundError
+from registry.errors import ClaimNotFoundError, WorkNotFoundError
 from registry.models import Claim, Record, RightsHolder, Work
 from registry.selectors.proofs import get_proof_document, get_timestamp, iterate_anchors_file
 from registry.selectors.records import get_record, list_records
-from registry.selectors.terms import Terms, get_terms
 from registry.services.claims import create_holder, submit_claim
-from storage.models import Link
-from storage.selectors import get_link, get_link_url
 from users.api.authentication import get_user
 from users.api.idempotency import idempotent
 from users.api.pagination import TimeCursorPagination
@@ -58,45 +54,6 @@ class DigestQuery(serializers.Serializer[dict[str, str]]):
     """The filter of a list of records."""
 
     sha256 = serializers.RegexField("^[0-9a-f]{64}$", required=False)
-
-
-class LinkDetailView(APIView):
-    """One link's terms."""
-
-    permission_classes = [Public]
-
-    @extend_schema(
-        operation_id="links_retrieve",
-        responses={200: LinkTermsOutput, 404: describe_problem("There is no such link.")},
-    )
-    def get(self, request: Request, link_id: UUID) -> Response:  # noqa: ARG002  Django passes it
-        """Return what a link carries, what a transfer costs now, and who is paid.
-
-        The payees are the world's until the transfer names a territory. `record` is null for the few seconds before
-        the blob is registered.
-        """
-        link = get_link(link_id)
-        try:
-            terms = get_terms(link_id=link_id, territory=None, at=timezone.now())
-        except RecordNotReadyError:
-            terms = None
-        return Response(LinkTermsOutput(describe_link(link, terms)).data)
-
-
-def describe_link(link: Link, terms: Terms | None) -> dict[str, object]:
-    """Return the fields of LinkTermsOutput."""
-    return {
-        "id": link.id,
-        "url": get_link_url(link.id),
-        "length": link.blob.length,
-        "sha256": link.blob.sha256,
-        "root": link.blob.root,
-        "seal": link.seal,
-        "price": {"amount_msat": link.price_msat},
-        "record": terms.record_id if terms else None,
-        "payees": terms.lines if terms else (),
-        "created_at": link.created_at,
-    }
 
 
 class RecordListView(generics.ListAPIView[Record]):

@@ -9,7 +9,7 @@ from django.db.models import Q
 from registry.errors import PolicyNotFoundError, RecordNotReadyError
 from registry.models import Record, SplitPolicy
 from registry.models.rights import WORLD
-from storage.selectors import get_link
+from storage.selectors import get_held_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,10 @@ class TermsLine:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a transfer is charged, and the record, work and policy version that it is charged under."""
+    """What a transfer is charged, and the record, work and policy version that it is charged under.
+
+    The link may have expired or been used up: whoever began a transfer before goes on under these terms.
+    """
 
     link_id: UUID
     blob_id: UUID
@@ -38,15 +41,18 @@ class Terms:
     uploader_id: UUID
     length: int
     lines: tuple[TermsLine, ...]
+    expires_at: datetime | None
+    transfers_max: int | None
+    transfers_left: int | None
 
 
 def get_terms(*, link_id: UUID, territory: str | None, at: datetime) -> Terms:
     """Return the terms of a link for a payer in a territory (ISO 3166-1 alpha-2; None for the world).
 
-    Raises LinkNotFoundError if there is no such link, RecordNotReadyError if its blob is not registered yet,
-    PolicyNotFoundError if no policy is in force.
+    Raises what `get_held_link` raises, RecordNotReadyError if its blob is not registered yet, PolicyNotFoundError if no
+    policy is in force.
     """
-    link = get_link(link_id)
+    link = get_held_link(link_id)
     record = Record.objects.filter(blob_id=link.blob_id).only("id", "work_id", "uploader_id").first()
     if record is None or record.work_id is None or record.uploader_id is None:
         raise RecordNotReadyError
@@ -62,6 +68,9 @@ def get_terms(*, link_id: UUID, territory: str | None, at: datetime) -> Terms:
         uploader_id=record.uploader_id,
         length=link.blob.length,
         lines=list_lines(policy),
+        expires_at=link.expires_at,
+        transfers_max=link.transfers_max,
+        transfers_left=link.transfers_left,
     )
 
 

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from storage.api.multiparts import MultipartCloseView, MultipartListView, MultipartPartsView, MultipartView
-from storage.api.views import LinkListView, ManifestView, UploadListView, UploadView
+from storage.api.views import LinkListView, ManifestView, ReportListView, UploadListView, UploadView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("uploads", UploadListView.as_view(), name="api-uploads"),
@@ -14,4 +14,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("multiparts/<uuid:upload_id>/close", MultipartCloseView.as_view(), name="api-multipart-close"),
     path("links", LinkListView.as_view(), name="api-links"),
     path("links/<uuid:link_id>/manifest", ManifestView.as_view(), name="api-link-manifest"),
+    path("links/<uuid:link_id>/reports", ReportListView.as_view(), name="api-link-reports"),
 ]

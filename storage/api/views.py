@@ -1,6 +1,7 @@
 """Resumable uploads over tus 1.0, and the links that are made from them. Bodies of uploads are never held in memory."""
 
 import uuid
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -12,20 +13,23 @@ from rest_framework.generics import ListAPIView
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from storage.api import tus
 from storage.api.multiparts import describe_doors
-from storage.api.serializers import LinkSerializer, NewLinkSerializer
+from storage.api.serializers import LinkSerializer, NewLinkSerializer, NewReportSerializer, ReportSerializer
 from storage.digest import Digest
-from storage.models import Link
-from storage.selectors import get_link, get_upload, list_links
-from storage.services.links import complete_upload
+from storage.models import Link, Report
+from storage.selectors import get_held_link, get_upload, list_links
+from storage.services.links import LinkDraft, complete_upload, create_link
+from storage.services.reports import report_link
 from storage.services.uploads import append_upload, create_upload, terminate_upload
 from users.api.authentication import get_user
 from users.api.idempotency import idempotent
 from users.api.permissions import HasScope, Public
 from users.api.schema import IDEMPOTENCY_KEY, describe_problems
+from users.models import User
 from users.scopes import Scope
 
 
@@ -168,27 +172,39 @@ class LinkListView(ListAPIView[Link]):
 
     @extend_schema(
         operation_id="create_link",
-        summary="Make a finished upload into a link",
+        summary="Make a finished upload into a link, or share a link's blob once more",
         parameters=[IDEMPOTENCY_KEY],
         request=NewLinkSerializer,
-        responses={201: LinkSerializer, **describe_problems(400, 401, 403, 404, 409, 410, 413, 422)},
+        responses={201: LinkSerializer, **describe_problems(400, 401, 403, 404, 409, 410, 413, 422, 451)},
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        """Make a link from an upload whose bytes have all arrived and have the digest that the request names."""
+        """Make a link from an upload whose bytes have all arrived and have the digest that the request names.
+
+        With `link` in place of `upload`, it is another link to the blob of a link of yours.
+        """
         given = NewLinkSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        data = given.validated_data
-        link = complete_upload(
-            upload_id=data["upload"],
-            owner=get_user(request),
-            price_msat=data["price"]["amount_msat"],
-            manifest=data["manifest"],
-            seal=data["seal"],
-            expected=Digest(sha256=data["sha256"], length=data["length"], root=data["root"]),
-            now=timezone.now(),
-        )
+        link = _make_link(get_user(request), given.validated_data)
         return Response(LinkSerializer(link).data, status=status.HTTP_201_CREATED)
+
+
+def _make_link(owner: User, data: dict[str, Any]) -> Link:
+    """Carry out a valid request for a link. Raises what complete_upload or create_link raises."""
+    draft = LinkDraft(
+        price_msat=data["price"]["amount_msat"],
+        manifest=data["manifest"],
+        seal=data["seal"],
+        expires_at=data.get("expires_at"),
+        transfers_max=data.get("transfers_max"),
+        deletion_token_sha256=data.get("deletion_token_sha256"),
+    )
+    if "link" in data:
+        return create_link(
+            link_id=data["link"], owner=owner, draft=draft, sha256=data.get("sha256"), now=timezone.now()
+        )
+    expected = Digest(sha256=data["sha256"], length=data["length"], root=data["root"])
+    return complete_upload(upload_id=data["upload"], owner=owner, draft=draft, expected=expected, now=timezone.now())
 
 
 class ManifestView(APIView):
@@ -199,9 +215,42 @@ class ManifestView(APIView):
     @extend_schema(
         operation_id="get_manifest",
         summary="Get a link's encrypted manifest",
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, **describe_problems(404, 410)},
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, **describe_problems(404, 410, 451)},
         auth=[],
     )
     def get(self, request: Request, link_id: uuid.UUID) -> HttpResponse:  # noqa: ARG002 - the hook's signature is fixed
-        """Return the manifest's bytes; only who has the link's key can read it."""
-        return HttpResponse(bytes(get_link(link_id).manifest), content_type="application/octet-stream")
+        """Return the manifest's bytes; only who has the link's key can read it.
+
+        It stays while the link keeps its blob, for readers who repeat a transfer of a link that ended since.
+        """
+        return HttpResponse(bytes(get_held_link(link_id).manifest), content_type="application/octet-stream")
+
+
+class ReportListView(APIView):
+    """Reports against a link."""
+
+    authentication_classes = ()
+    permission_classes = (Public,)
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope = "report"
+
+    @extend_schema(
+        operation_id="report_link",
+        summary="Report a link to the reviewers",
+        request=NewReportSerializer,
+        responses={201: ReportSerializer, **describe_problems(400, 404, 410, 413, 422, 429)},
+        auth=[],
+    )
+    def post(self, request: Request, link_id: uuid.UUID) -> Response:
+        """Take a report. Whoever makes it stays unknown; `sealed` can be opened by the reviewers alone."""
+        given = NewReportSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        data = given.validated_data
+        report = report_link(
+            link_id=link_id,
+            category=Report.Category(data["category"]),
+            sealed=data["sealed"],
+            text=data["text"],
+            now=timezone.now(),
+        )
+        return Response(ReportSerializer(report).data, status=status.HTTP_201_CREATED)

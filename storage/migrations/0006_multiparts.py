@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('storage', '0003_blob_root_index'),
+        ('storage', '0005_links'),
     ]
 
     operations = [

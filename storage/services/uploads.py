@@ -212,7 +212,7 @@ def _remove_orphan(sha256: bytes) -> None:
     """
     if Upload.objects.filter(sha256=sha256, state=Upload.State.RECEIVED).exists():
         return
-    if not Blob.objects.filter(sha256=sha256).exists():
+    if not Blob.objects.filter(sha256=sha256, erased_at=None).exists():
         storages["blobs"].delete(get_storage_name(sha256))
 
 

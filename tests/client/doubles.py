@@ -6,15 +6,19 @@ It shares no code with the product. It can cut connections, lie and forget, whic
 import base64
 import hashlib
 import json
+import os
 import re
+import signal
 import socket
+import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 TUS = "1.0.0"
+QUIET_LOOKS = 5
 TOKEN = "cad_bob"
 RECORD = "018f0000-0000-7000-8000-00000000000a"
 
@@ -28,7 +32,7 @@ class Double:
         self.links: dict[str, dict[str, Any]] = {}
         self.manifests: dict[str, bytes] = {}
         self.blobs: dict[str, bytes] = {}
-        self.answers: dict[str, tuple[bytes, str]] = {}
+        self.answers: dict[str, tuple[bytes, dict[str, Any]]] = {}
         self.seen: list[str] = []
         self.bodies: list[bytes] = []
         self.cut_upload_at: int | None = None
@@ -47,6 +51,18 @@ class Double:
         self.in_flight = 0
         self.submission_limit: int | None = None
         self.receipt_change: dict[str, object] = {}
+        self.extensions = "creation,checksum,termination,expiration"
+        self.cut_creations = 0
+        self.refused_creations: set[int] = set()
+        self.link_change: dict[str, object] = {}
+        self.tokens: dict[str, str] = {}
+        self.links_per_page = 2
+        self.next_address: str | None = None
+        self.passes: set[str] = set()
+        self.uses_passes = False
+        self.victim: int | None = None
+        self.lock = Lock()
+        self.connections = 0
 
     def start(self) -> None:
         """Serve on a free loopback port."""
@@ -63,7 +79,16 @@ class Double:
         self._thread.join()
         self.http.server_close()
 
-    def add_link(self, blob: bytes, manifest: bytes, *, root: bytes, seal: bytes, price_msat: int = 0) -> str:
+    def wait_until_quiet(self) -> None:
+        """Return when no connection is served: what a killed client had sent before is answered by then."""
+        quiet = 0
+        while quiet < QUIET_LOOKS:
+            time.sleep(0.01)
+            quiet = 0 if self.connections else quiet + 1
+
+    def add_link(
+        self, blob: bytes, manifest: bytes, *, root: bytes, seal: bytes, price_msat: int = 0, **limits: object
+    ) -> str:
         """Hold a link as if it had been uploaded, and return its id."""
         link_id = str(uuid.uuid4())
         self.blobs[link_id], self.manifests[link_id] = blob, manifest
@@ -79,12 +104,15 @@ class Double:
             "payees": [{"payee": "platform", "name": "Cadastre", "fee_bp": 250},
                        {"payee": "uploader", "name": "bob", "share_ppm": 1_000_000}],
             "created_at": "2026-01-01T00:00:00Z",
+            "state": "open",
+            **limits,
         }  # fmt: skip
         return link_id
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     @property
     def double(self) -> Double:
@@ -94,10 +122,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the tests' output clean."""
 
     def handle(self) -> None:
+        with self.double.lock:
+            self.double.connections += 1
         try:
             super().handle()
         except (ConnectionError, ValueError):
             self.close_connection = True
+        finally:
+            with self.double.lock:
+                self.double.connections -= 1
 
     def do_GET(self) -> None:
         self._dispatch("GET")
@@ -110,6 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PATCH(self) -> None:
         self._dispatch("PATCH")
+
+    def do_OPTIONS(self) -> None:
+        self._dispatch("OPTIONS")
 
     def do_DELETE(self) -> None:
         self._dispatch("DELETE")
@@ -156,6 +192,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, json.dumps(document).encode(), Content_Type="application/problem+json", **headers)
 
     def _cut(self) -> None:
+        """Break the connection off; if the test named a victim, it is killed at this byte."""
+        if self.double.victim is not None:
+            os.kill(self.double.victim, signal.SIGKILL)
         self.close_connection = True
         self.wfile.flush()
         self.connection.shutdown(socket.SHUT_RDWR)
@@ -170,13 +209,31 @@ class _Handler(BaseHTTPRequestHandler):
             return self._problem(401, "bad-credentials")
         return self._json(201, {"id": "1", "token": TOKEN, "scopes": document["scopes"], "expires_at": None})
 
+    def describe_uploads(self) -> None:
+        self._answer(204, Tus_Extension=self.double.extensions, Tus_Version=TUS)
+
     def create_upload(self) -> None:
-        self._read_body()
+        if self.double.cut_creations and int(self.headers["Content-Length"]):
+            self.double.cut_creations -= 1
+            self.rfile.read(int(self.headers["Content-Length"]) // 2)
+            return self._cut()
+        body = self._read_body()
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             return self._problem(401, "not-authenticated")
+        length = int(self.headers["Upload-Length"])
+        if length in self.double.refused_creations:
+            return self._problem(413, "upload-too-large")
+        assert not body or "creation-with-upload" in self.double.extensions
+        if body and not self._is_intact(body):
+            return self._problem(460, "checksum-mismatch")
         name = str(uuid.uuid4())
-        self.double.uploads[name], self.double.lengths[name] = bytearray(), int(self.headers["Upload-Length"])
-        return self._answer(201, Location=f"/api/v1/uploads/{name}", Tus_Resumable=TUS)
+        self.double.uploads[name], self.double.lengths[name] = bytearray(body), length
+        offset = {"Upload_Offset": str(len(body))} if body else {}
+        return self._answer(201, b"", Location=f"/api/v1/uploads/{name}", Tus_Resumable=TUS, **offset)
+
+    def _is_intact(self, body: bytes) -> bool:
+        algorithm, _, checksum = self.headers["Upload-Checksum"].partition(" ")
+        return algorithm == "sha256" and base64.b64decode(checksum) == hashlib.sha256(body).digest()
 
     def head_upload(self, name: str) -> None:
         if name not in self.double.uploads:
@@ -196,8 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
             data += taken
             return self._cut()
         body = self.rfile.read(left)
-        algorithm, _, checksum = self.headers["Upload-Checksum"].partition(" ")
-        if algorithm != "sha256" or base64.b64decode(checksum) != hashlib.sha256(body).digest():
+        if not self._is_intact(body):
             return self._problem(460, "checksum-mismatch")
         data += body
         return self._answer(204, Upload_Offset=str(len(data)), Tus_Resumable=TUS)
@@ -243,30 +299,62 @@ class _Handler(BaseHTTPRequestHandler):
         key = self.headers["Idempotency-Key"]
         if key not in self.double.answers:
             document = json.loads(body)
-            blob = bytes(self.double.uploads[document["upload"]])
+            if "link" in document:
+                blob = self.double.blobs[document["link"]]
+            else:
+                blob = bytes(self.double.uploads[document["upload"]])
+            limits = {name: document.get(name) for name in ("expires_at", "transfers_max")}
+            limits["transfers_left"] = limits["transfers_max"]
             link_id = self.double.add_link(
                 blob,
                 base64.b64decode(document["manifest"]),
                 root=bytes.fromhex(document["root"].removeprefix("sha256:")),
                 seal=bytes.fromhex(document["seal"]),
                 price_msat=document["price"]["amount_msat"],
+                **(limits | self.double.link_change),
             )
-            self.double.answers[key] = body, link_id
+            self.double.tokens[link_id] = document["deletion_token_sha256"]
+            self.double.answers[key] = body, dict(self.double.links[link_id])
         if self.double.cut_links:
             self.double.cut_links -= 1
             return self._cut()
         if self.double.answers[key][0] != body:
             return self._problem(422, "idempotency-key-reused")
-        return self._json(201, self.double.links[self.double.answers[key][1]])
+        return self._json(201, self.double.answers[key][1])
+
+    def list_links(self) -> None:
+        """Give the links by pages; the cursor is a number here, and may be any text."""
+        start = int(parse_qs(urlsplit(self.path).query).get("cursor", ["0"])[0])
+        links = list(reversed(self.double.links.values()))
+        page, rest = links[start:][: self.double.links_per_page], links[start + self.double.links_per_page :]
+        address = f"http://elsewhere.invalid/api/v1/links?cursor={start + self.double.links_per_page}"
+        following = (self.double.next_address or address) if rest else None
+        self._json(200, {"next": following, "previous": None, "results": page})
+
+    def delete_link(self, link_id: str) -> None:
+        self._read_body()
+        given = self.headers.get("Cadastre-Deletion-Token")
+        if given is None and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return self._problem(401, "not-authenticated")
+        if given is not None:
+            token = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4))
+            if hashlib.sha256(token).hexdigest() != self.double.tokens[link_id]:
+                return self._problem(403, "deletion-token-refused")
+        self.double.links.pop(link_id, None)
+        return self._answer(204)
 
     def get_link(self, link_id: str) -> None:
-        self._json(200, self.double.links[link_id])
+        if link_id not in self.double.links:
+            return self._problem(410, "link-deleted")
+        return self._json(200, self.double.links[link_id])
 
     def get_manifest(self, link_id: str) -> None:
         self._answer(200, self.double.manifests[link_id], Content_Type="application/octet-stream")
 
     def get_content(self, link_id: str) -> None:
         price = self.double.links[link_id]["price"]["amount_msat"]
+        if self.double.uses_passes:
+            return self._send_counted(link_id)
         if self.headers.get("Authorization") != f"Bearer {TOKEN}" or self.double.balance_msat < price:
             return self._problem(402, "payment-required")
         charged = 0 if self.double.transfers and not self.double.charges_again else price
@@ -276,7 +364,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.double.transfers.append(charged)
         return self._send_content(self.double.blobs[link_id], charged)
 
-    def _send_content(self, blob: bytes, charged: int) -> None:
+    def _send_counted(self, link_id: str) -> None:
+        """Count a transfer of an anonymous reader who shows no pass, and go on for one who does."""
+        info, shown = self.double.links[link_id], self.headers.get("Cadastre-Pass")
+        if shown not in self.double.passes:
+            if not info["transfers_left"]:
+                return self._problem(410, "link-used-up")
+            info["transfers_left"] -= 1
+            shown = base64.urlsafe_b64encode(uuid.uuid4().bytes * 2).decode().rstrip("=")
+            self.double.passes.add(shown)
+        return self._send_content(self.double.blobs[link_id], 0, {"Cadastre-Pass": shown})
+
+    def _send_content(self, blob: bytes, charged: int, headers: dict[str, str] | None = None) -> None:
         requested = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         start = int(requested[1]) if requested and not self.double.ignores_range else 0
         self.send_response(206 if start else 200)
@@ -285,6 +384,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(blob) - start))
         self.send_header("Cadastre-Charged-Msat", str(charged))
         self.send_header("Cadastre-Transfer", RECORD)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         cut_at, self.double.cut_content_at = self.double.cut_content_at, None
         self.wfile.write(blob[start:cut_at])
@@ -317,7 +418,10 @@ ROUTES = (
     ("HEAD", "/api/v1/uploads/([^/]+)", _Handler.head_upload),
     ("PATCH", "/api/v1/uploads/([^/]+)", _Handler.patch_upload),
     ("DELETE", "/api/v1/uploads/([^/]+)", _Handler.delete_upload),
+    ("OPTIONS", "/api/v1/uploads", _Handler.describe_uploads),
     ("POST", "/api/v1/links", _Handler.create_link),
+    ("GET", "/api/v1/links", _Handler.list_links),
+    ("DELETE", "/api/v1/links/([^/]+)", _Handler.delete_link),
     ("GET", "/api/v1/links/([^/]+)", _Handler.get_link),
     ("GET", "/api/v1/links/([^/]+)/manifest", _Handler.get_manifest),
     ("GET", "/api/v1/links/([^/]+)/content", _Handler.get_content),

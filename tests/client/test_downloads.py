@@ -14,7 +14,7 @@ from client.age.files import begin_for_x25519, encrypt_bytes
 from client.age.recipients import get_recipient
 from client.api import Api
 from client.connections import Server
-from client.downloads import Downloaded, download, get_offer
+from client.downloads import Downloaded, download
 from client.errors import (
     BlobMismatchError,
     ClientError,
@@ -31,6 +31,7 @@ from client.errors import (
 )
 from client.links import Link
 from client.manifest import Manifest, ManifestFile, encrypt_manifest
+from client.offers import get_offer
 from client.progress import Progress
 from client.seals import compute_seal
 from storage.digest import digest_stream
@@ -308,8 +309,9 @@ os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 from pathlib import Path
 from client.api import Api
 from client.connections import Server
-from client.downloads import download, get_offer
+from client.downloads import download
 from client.links import Link
+from client.offers import get_offer
 from client.progress import Progress
 link = Link({link.server_url!r}, {link.id!r}, {link.secret!r}, {link.manifest_sha256!r})
 api = Api(Server({double.url!r}, token={TOKEN!r}))

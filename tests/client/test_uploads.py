@@ -21,8 +21,10 @@ from client.errors import (
 )
 from client.folders import find_source
 from client.manifest import decrypt_manifest
+from client.paces import Pace
 from client.progress import Progress
 from client.seals import compute_seal
+from client.terms import LinkTerms
 from client.upload_states import StateFile
 from client.uploads import Uploaded, Uploader
 from tests.client.doubles import TOKEN, Double
@@ -39,8 +41,10 @@ def write_plaintext(path: Path, size: int = SIZE) -> bytes:
 def put(
     api: Api, home: Path, path: Path, *, price_msat: int = 0, segment_bytes: int = 2 * SEALED_CHUNK_BYTES
 ) -> Uploaded:
-    uploader = Uploader(api, home, segment_bytes=segment_bytes)
-    return uploader.upload(find_source(path), price_msat=price_msat, progress=Progress("", 0, is_silent=True))
+    uploader, source = Uploader(api, home, segment_bytes=segment_bytes), find_source(path)
+    uploaded = uploader.upload(source, terms=LinkTerms(price_msat), progress=Progress("", 0, is_silent=True))
+    uploader.forget(source)
+    return uploaded
 
 
 def read_back(double: Double, uploaded: Uploaded) -> bytes:
@@ -272,15 +276,59 @@ def test_the_state_is_private_and_gone_afterwards(double: Double, api: Api, tmp_
     assert not any(path.exists() for path in states)
 
 
+def list_synced(synced: list[tuple[Path, list[str]]]) -> list[list[str]]:
+    return [[Path(name).suffix for name in names] for path, names in synced if path.name == "uploads"]
+
+
 def test_keys_and_hashes_are_on_the_disk_before_they_matter(
     api: Api, tmp_path: Path, synced: list[tuple[Path, list[str]]]
 ):
     write_plaintext(tmp_path / "a.bin")
     put(api, tmp_path / "home", tmp_path / "a.bin")
-    names = [[Path(name).suffix for name in names] for path, names in synced if path.name == "uploads"]
+    names = list_synced(synced)
     assert [".chunks", ".json", ".lock"] in names
-    # At the end the keys go first: hashes without keys are harmless, keys without hashes are not.
-    assert names[-2:] == [[".chunks", ".lock"], [".lock"]]
+    assert names[-1] == []
+
+
+def test_keys_that_are_given_up_go_before_their_hashes(
+    double: Double, api: Api, tmp_path: Path, synced: list[tuple[Path, list[str]]]
+):
+    plaintext = write_plaintext(tmp_path / "a.bin")
+    double.cut_upload_at = 2 * SEALED_CHUNK_BYTES
+    with pytest.raises(ServerUnavailableError):
+        put(api, tmp_path / "home", tmp_path / "a.bin")
+    double.cut_upload_at = None
+    (tmp_path / "a.bin").write_bytes(bytes(len(plaintext)))
+    synced.clear()
+    assert put(api, tmp_path / "home", tmp_path / "a.bin").is_restarted
+    # Hashes without keys are harmless, keys without hashes are not.
+    assert list_synced(synced)[:2] == [[".chunks", ".lock"], [".lock"]]
+
+
+def test_what_fits_into_one_request_leaves_no_key_behind_when_it_fails(double: Double, api: Api, tmp_path: Path):
+    write_plaintext(tmp_path / "a.bin", 1000)
+    double.cut_upload_at = 500
+    with pytest.raises(ServerUnavailableError):
+        put(api, tmp_path / "home", tmp_path / "a.bin")
+    assert list((tmp_path / "home" / "uploads").iterdir()) == []
+
+
+def test_keys_whose_hashes_a_power_cut_took_encrypt_nothing_else(double: Double, api: Api, tmp_path: Path):
+    write_plaintext(tmp_path / "a.bin", 1000)
+    double.cut_links = 1
+    with pytest.raises(ServerUnavailableError):
+        put(api, tmp_path / "home", tmp_path / "a.bin")
+    old = find_state(api, tmp_path)
+    (hashes,) = (tmp_path / "home" / "uploads").glob("*.chunks")
+    hashes.unlink()
+    changed = write_plaintext(tmp_path / "a.bin", 1000)[::-1]
+    (tmp_path / "a.bin").write_bytes(changed)
+
+    uploaded = put(api, tmp_path / "home", tmp_path / "a.bin")
+
+    assert uploaded.is_restarted
+    assert uploaded.link.secret != old.secret
+    assert read_back(double, uploaded) == changed
 
 
 def test_a_damaged_state_is_an_error_of_ours(double: Double, api: Api, tmp_path: Path):
@@ -307,7 +355,7 @@ def test_a_file_that_grows_after_it_was_looked_at_is_refused(api: Api, tmp_path:
     write_plaintext(tmp_path / "a.bin", SIZE + 1)
     uploader = Uploader(api, tmp_path / "home")
     with pytest.raises(PlaintextChangedError):
-        uploader.upload(source, price_msat=0, progress=Progress("", 0, is_silent=True))
+        uploader.upload(source, terms=LinkTerms(), progress=Progress("", 0, is_silent=True))
 
 
 def test_carol_without_a_token_is_refused(double: Double, tmp_path: Path):
@@ -326,10 +374,9 @@ def test_a_rate_limit_waits_between_requests(double: Double, tmp_path: Path):
         now[0] += delay_s
 
     server = Server(double.url, token=TOKEN, sleep=pass_time)
-    uploader = Uploader(
-        Api(server), tmp_path / "home", rate_bytes_s=100_000, segment_bytes=SEALED_CHUNK_BYTES, clock=lambda: now[0]
-    )
-    uploader.upload(find_source(tmp_path / "a.bin"), price_msat=0, progress=Progress("", 0, is_silent=True))
+    pace = Pace(100_000, clock=lambda: now[0], sleep=pass_time)
+    uploader = Uploader(Api(server), tmp_path / "home", pace=pace, segment_bytes=SEALED_CHUNK_BYTES)
+    uploader.upload(find_source(tmp_path / "a.bin"), terms=LinkTerms(), progress=Progress("", 0, is_silent=True))
     server.close()
 
     # The last request is not waited for, so at most one segment less than the whole counts.

@@ -41,6 +41,7 @@ from tests.nodes import DevnodeProcess, MiningWallet
 NAMES = {
     "payouts.follow_chain",
     "payouts.close_transfers",
+    "payouts.refund_ended_links",
     "payouts.close_windows",
     "payouts.settle_windows",
     "payouts.make_statements",

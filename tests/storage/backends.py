@@ -92,3 +92,28 @@ class DeletesSlowly(DirectoryStorage):
         self.is_deleting.set()
         self.is_overtaken.wait(timeout=0.5)
         super().delete(name)
+
+
+class CrashesBeforeDeleting(DirectoryStorage):
+    """Is asked to remove the bytes, and then the process ends."""
+
+    def delete(self, name: str) -> None:
+        """End."""
+        raise KeyboardInterrupt(name)
+
+
+class CrashesAfterDeleting(DirectoryStorage):
+    """Removes the bytes, and then the process ends."""
+
+    def delete(self, name: str) -> None:
+        """Delete, and end."""
+        super().delete(name)
+        raise KeyboardInterrupt
+
+
+class CannotDelete(DirectoryStorage):
+    """Answers every deletion with an error of its own."""
+
+    def delete(self, name: str) -> None:
+        """Refuse."""
+        raise BackendError(name)

@@ -91,6 +91,10 @@ def test_uploads_in_two_requests_and_makes_a_link(client: Client):
         "record": None,
         "payees": [],
         "created_at": made.json()["created_at"],
+        "expires_at": None,
+        "transfers_max": None,
+        "transfers_left": None,
+        "state": "open",
     }
     assert made.json()["created_at"].endswith("Z")
 

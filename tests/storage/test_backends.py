@@ -1,5 +1,6 @@
 """The directory of blobs."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,83 @@ def test_a_name_cannot_lead_outside(tmp_path: Path, name: str):
         DirectoryStorage(tmp_path / "blobs").save(name, ContentFile(b"bytes"))
 
     assert list_files(tmp_path) == []
+
+
+# --- Removing ---
+
+
+class DiesBefore(BaseException):
+    """The end of a process."""
+
+
+def test_a_removed_file_was_overwritten_with_zeros(tmp_path: Path):
+    storage = DirectoryStorage(tmp_path)
+    storage.save(NAME, ContentFile(b"secret" * 400_000))
+    # A second name of the same bytes shows what becomes of them; it does not count as somebody who reads.
+    os.link(tmp_path / NAME, tmp_path / "seen")
+    written: list[bytes] = []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "ftruncate", lambda descriptor, length: written.append((tmp_path / "seen").read_bytes()))  # noqa: ARG005
+        storage.delete(NAME)
+
+    assert written == [bytes(len(b"secret" * 400_000))]
+    assert list_files(tmp_path) == ["seen"]
+
+
+def test_whoever_reads_a_file_that_is_removed_gets_no_zeros_but_its_end(tmp_path: Path):
+    storage = DirectoryStorage(tmp_path)
+    storage.save(NAME, ContentFile(b"secret" * 400_000))
+
+    with storage.open(NAME) as stream:
+        first = stream.read(6)
+        storage.delete(NAME)
+        rest = b"".join(iter(lambda: stream.read(65_536), b""))
+
+    assert first == b"secret"
+    # What was read ahead may still come; whatever comes is the file's.
+    assert (first + rest) == (b"secret" * 400_000)[: len(first + rest)]
+    assert len(rest) < len(b"secret") * 400_000 - 6
+    assert list_files(tmp_path) == []
+
+
+def test_a_removal_that_was_interrupted_is_finished_by_repeating_it(tmp_path: Path):
+    storage = DirectoryStorage(tmp_path)
+    storage.save(NAME, ContentFile(b"bytes"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", die)
+        with pytest.raises(DiesBefore):
+            storage.delete(NAME)
+    interrupted = list_files(tmp_path)
+    storage.delete(NAME)
+
+    assert (len(interrupted), interrupted != [NAME]) == (1, True)
+    assert list_files(tmp_path) == []
+
+
+def test_a_file_that_comes_back_leaves_nothing_of_the_removed_one(tmp_path: Path):
+    storage = DirectoryStorage(tmp_path)
+    storage.save(NAME, ContentFile(b"bytes"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", die)
+        with pytest.raises(DiesBefore):
+            storage.delete(NAME)
+
+    storage.save(NAME, ContentFile(b"bytes"))
+
+    assert list_files(tmp_path) == [NAME]
+    assert (tmp_path / NAME).read_bytes() == b"bytes"
+
+
+def test_removing_what_is_not_there_changes_nothing(tmp_path: Path):
+    DirectoryStorage(tmp_path).delete(NAME)
+
+    assert list_files(tmp_path) == []
+    with pytest.raises(ValueError, match="has a name"):
+        DirectoryStorage(tmp_path).delete("")
+
+
+def die(descriptor: int) -> None:
+    """End where the file system is asked to write."""
+    raise DiesBefore(descriptor)

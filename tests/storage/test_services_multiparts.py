@@ -30,7 +30,7 @@ from storage.errors import (
 from storage.models import Blob, Multipart, Upload
 from storage.multipart import get_multipart_store, get_staging_name
 from storage.selectors import get_multipart
-from storage.services.links import complete_upload
+from storage.services.links import LinkDraft, complete_upload
 from storage.services.multiparts import (
     _expire,
     clear_multiparts,
@@ -256,9 +256,7 @@ def test_no_link_is_made_before_the_bytes_are_verified(bob: User):
         complete_upload(
             upload_id=multipart.upload_id,
             owner=bob,
-            price_msat=0,
-            manifest=MANIFEST,
-            seal=bytes(32),
+            draft=LinkDraft(price_msat=0, manifest=MANIFEST, seal=bytes(32)),
             expected=digest(CONTENT),
             now=NOW,
         )
@@ -304,9 +302,7 @@ def test_an_upload_with_a_link_is_not_given_up(bob: User, bucket: Bucket):
     complete_upload(
         upload_id=multipart.upload_id,
         owner=bob,
-        price_msat=0,
-        manifest=MANIFEST,
-        seal=bytes(32),
+        draft=LinkDraft(price_msat=0, manifest=MANIFEST, seal=bytes(32)),
         expected=digest(CONTENT),
         now=NOW,
     )

@@ -8,10 +8,11 @@ from django.core.files.storage import storages
 from pytest_django import Settings
 
 from storage.errors import LeaseLostError, StoreUnavailableError
-from storage.models import Blob, Link, Multipart, Upload
+from storage.models import Blob, BlockedDigest, Link, Multipart, Upload
 from storage.multipart import get_multipart_store, get_staging_name
 from storage.partials import lock_blob
-from storage.services.links import complete_upload
+from storage.services.erasure import release_links
+from storage.services.links import LinkDraft, complete_upload
 from storage.services.multiparts import clear_multiparts
 from storage.services.uploads import expire_uploads, get_storage_name
 from storage.services.verifications import (
@@ -46,9 +47,7 @@ def make_link_of(upload: Upload, content: bytes = CONTENT) -> Link:
     return complete_upload(
         upload_id=upload.id,
         owner=upload.owner,
-        price_msat=0,
-        manifest=MANIFEST + bytes(upload.id.bytes),
-        seal=bytes(32),
+        draft=LinkDraft(price_msat=0, manifest=MANIFEST + bytes(upload.id.bytes), seal=bytes(32)),
         expected=digest(content),
         now=NOW,
     )
@@ -392,3 +391,24 @@ def test_a_sweep_that_removes_an_equal_upload_makes_the_worker_wait(bob: User, b
 
 def test_the_store_of_parts_is_the_storage_of_blobs(bucket: Bucket):
     assert get_multipart_store().part_bytes_min == bucket.get_options()["part_bytes_min"]
+
+
+@pytest.mark.parametrize("is_blocked", [False, True])
+def test_bytes_that_a_verified_upload_waits_for_are_not_erased_unless_they_are_blocked(
+    bob: User, bucket: Bucket, is_blocked: bool
+):
+    link = make_link_of(make_upload(make_user("carol"), CONTENT, received=len(CONTENT)))
+    multipart = send_all(bob)
+    verify()
+    clear_multiparts(now=NOW)
+    if is_blocked:
+        BlockedDigest.objects.create(sha256=digest(CONTENT).sha256, blocked_by=bob, reason="test", blocked_at=NOW)
+    Link.objects.filter(id=link.id).update(release_at=NOW)
+
+    assert release_links(now=NOW) == int(is_blocked)
+
+    if is_blocked:
+        assert bucket.list_names() == []
+    else:
+        check_verified(multipart, bucket)
+        assert release_links(now=NOW) == 0

@@ -12,6 +12,7 @@ from rest_framework import serializers
 AMOUNT_MSAT_MAX = 21_000_000 * 100_000_000 * 1_000
 
 _DIGEST = re.compile("sha256:([0-9a-f]{64})")
+_BASE64URL_32 = re.compile("[A-Za-z0-9_-]{43}=?")
 _HEX_32 = re.compile("[0-9a-f]{64}")
 
 
@@ -48,6 +49,23 @@ class Hex32Field(serializers.Field[bytes, Any, str, Any]):
     def to_representation(self, value: bytes | memoryview) -> str:
         """Return the text."""
         return bytes(value).hex()
+
+
+@extend_schema_field({"type": "string", "pattern": "^[A-Za-z0-9_-]{43}=?$"})
+class Base64Url32Field(serializers.Field[bytes, Any, str, Any]):
+    """32 bytes in base64url (RFC 4648, section 5), with or without padding, as headers carry them."""
+
+    default_error_messages: ClassVar = {"malformed": "Write 32 bytes as 43 characters of base64url."}
+
+    def to_internal_value(self, data: object) -> bytes:
+        """Return the 32 bytes."""
+        if not isinstance(data, str) or not _BASE64URL_32.fullmatch(data):
+            self.fail("malformed")
+        return base64.urlsafe_b64decode(f"{data[:43]}=")
+
+    def to_representation(self, value: bytes | memoryview) -> str:
+        """Return the text, without padding."""
+        return base64.urlsafe_b64encode(bytes(value)).decode("ascii").rstrip("=")
 
 
 @extend_schema_field({"type": "string", "contentEncoding": "base64"})
@@ -89,5 +107,5 @@ class MoneySerializer(serializers.Serializer[dict[str, int]]):
 class LengthField(StrictIntegerField):
     """A length in bytes, at least 1."""
 
-    def __init__(self, *, help_text: str = "") -> None:
-        super().__init__(min_value=1, max_value=2**63 - 1, help_text=help_text)
+    def __init__(self, *, help_text: str = "", required: bool = True) -> None:
+        super().__init__(min_value=1, max_value=2**63 - 1, help_text=help_text, required=required)

@@ -102,7 +102,9 @@ def _preview(claim: Claim, others: Sequence[Claim], *, present: SplitPolicy | No
 
 def _find_price(claim: Claim) -> int:
     """Return the price of the record's newest link that can be used, in msat; 0 without one."""
-    links = Link.objects.filter(blob__record=claim.record_id, disabled_at=None).order_by("-created_at", "-id")
+    links = Link.objects.filter(blob__record=claim.record_id, disabled_at=None, deleted_at=None).order_by(
+        "-created_at", "-id"
+    )
     return links.values_list("price_msat", flat=True).first() or 0
 
 

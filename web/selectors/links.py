@@ -26,9 +26,9 @@ class LinkView:
 def get_link_view(link_id: UUID, *, now: datetime) -> LinkView:
     """Return what a link's page shows.
 
-    Raises LinkNotFoundError if there is no such link, LinkDisabledError if it was disabled.
+    Raises LinkNotFoundError if there is no such link, LinkEndedError if it serves no more, DigestBlockedError.
     """
-    link = get_link(link_id)
+    link = get_link(link_id, now=now)
     try:
         terms = get_terms(link_id=link_id, territory=None, at=now)
     except RecordNotReadyError:

@@ -18,7 +18,7 @@ from payouts.models import (
     Statement,
 )
 from registry.models import Anchor, Batch, Claim, Record
-from storage.models import Blob, Upload
+from storage.models import Blob, Link, Report, Upload
 
 REVIEW = "review"
 """In place of a sweep's name: these rows wait for a person, so that they are no sign of a sweep that stopped."""
@@ -75,8 +75,14 @@ def _list_queues(now: datetime) -> Iterator[_Queue]:
         Upload.objects.filter(state__in=[Upload.State.RECEIVING, Upload.State.RECEIVED], expires_at__lte=now),
         "expires_at",
     )
+    released = Link.objects.filter(release_at__lte=now, released_at=None)
+    yield _Queue("storage.release_links", "links_ended", "links to release", released, "release_at")
+    erased = Blob.objects.filter(erased_at__isnull=False, removed_at=None)
+    yield _Queue("storage.release_links", "blobs_erased", "blobs for removal", erased, "erased_at")
     yield from _list_registry_queues()
     yield from _list_payout_queues(now)
+    reports = Report.objects.filter(state=Report.State.OPEN)
+    yield _Queue(REVIEW, "reports", "reports for a reviewer", reports, "created_at")
     yield _Queue(
         REVIEW, "claims", "claims for a reviewer", Claim.objects.filter(state=Claim.State.SUBMITTED), "submitted_at"
     )
