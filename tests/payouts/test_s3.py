@@ -1,5 +1,7 @@
 """Delivery from a real store: charged by the application, then the reader is sent to the store."""
 
+from pathlib import Path
+
 import pytest
 import requests
 from django.core.files.storage import storages
@@ -61,6 +63,19 @@ def test_the_store_sends_what_the_application_has_charged(client: Client, carol:
     assert get_balance_msat(carol) == 8_500
     assert Entitlement.objects.get().bytes_served == len(CONTENT)
     assert not OpenTransfer.objects.exists()
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 307), ({"Cadastre-Redirect": "tell"}, 204)])
+def test_a_script_that_must_read_the_headers_is_told_the_address(
+    settings: Settings, tmp_path: Path, headers: dict[str, str], status: int
+):
+    backend = "tests.storage.backends.SendsElsewhere"
+    settings.STORAGES = {**settings.STORAGES, "blobs": {"BACKEND": backend, "OPTIONS": {"location": tmp_path}}}
+
+    answer = make_client().get(f"/api/v1/links/{share(price_msat=0).id}/content", headers=headers)
+
+    assert (answer.status_code, answer.headers["Location"]) == (status, "https://store.example.org/")
+    assert answer.headers["Cadastre-Charged-Msat"] == "0"
 
 
 @pytest.mark.parametrize(
