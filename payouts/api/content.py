@@ -208,8 +208,8 @@ class ContentView(APIView):
 def _hand_over(handed: HandOver, request: Request) -> HttpResponse:
     """Return the answer of another server's delivery.
 
-    A browser follows a redirect before a script sees its headers, and shows them to none; who wants to read them is told
-    the address in another way.
+    A browser follows a redirect before a script sees its headers, and shows them to none; who wants to read them is
+    told the address in another way.
     """
     is_told = handed.status == status.HTTP_307_TEMPORARY_REDIRECT and request.headers.get(REDIRECT_HEADER) == "tell"
     return HttpResponse(status=status.HTTP_204_NO_CONTENT if is_told else handed.status, headers=handed.headers)
