@@ -4,13 +4,14 @@ import os
 import platform
 import sys
 
-from bench import headers, merkle, proofs
+from bench import client, headers, merkle, proofs, small_files
 from bench.peers.run import install_peers
 from bench.postgresql import measure_on_postgresql
 from bench.rows import print_table
 
-
 ON_POSTGRESQL = ("submissions", "delivery")
+# A tenth of what `python -m bench.small_files` puts: whether anything grows shows in it as well.
+SMALL_FILES = 1_000
 
 
 def main() -> int:
@@ -20,7 +21,7 @@ def main() -> int:
     rows = [*merkle.measure(), *merkle.measure_peers(), *proofs.measure(), *headers.measure()]
     for module in ON_POSTGRESQL:
         rows += measure_on_postgresql(module)
-    print_table(rows)
+    print_table([*rows, *client.measure(), *small_files.measure(SMALL_FILES)])
     return 0
 
 

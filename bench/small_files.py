@@ -5,6 +5,7 @@ grows with the number of files is a leak. The server is Gunicorn with SQLite, as
 """
 
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,10 +33,11 @@ MEMORY_BAR = 1.25
 
 @dataclass(frozen=True)
 class Sample:
-    """What a process holds at a moment: open descriptors, resident bytes."""
+    """What a process holds at a moment, open descriptors and resident bytes, and its processor seconds until then."""
 
     descriptors: int
     resident_bytes: int
+    cpu_s: float
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,14 @@ class Trial:
 def measure(count: int = COUNT) -> list[Row]:
     """Return the rows: the seconds against none, and what the command holds late against what it held early."""
     trial = run_trial(count)
-    early, late = find_peaks(trial.client)
+    early, late = compare_quarters(trial.client)
     name = f"{count:,} files of {FILE_BYTES // 1000} KB by one put"
     before, after = trial.server_before, trial.server_after
     print(f"{name}: {trial.seconds:.1f} s, {trial.rate:.0f} files/s")
+    print(
+        f"  processor: {trial.client[-1].cpu_s / count * 1000:.1f} ms a file in the command, "
+        f"{(after.cpu_s - before.cpu_s) / count * 1000:.1f} ms in the server"
+    )
     print(
         f"  server: {before.descriptors} descriptors and {before.resident_bytes / MEGA:.0f} MB before, "
         f"{after.descriptors} and {after.resident_bytes / MEGA:.0f} MB after"
@@ -85,16 +91,20 @@ def measure(count: int = COUNT) -> list[Row]:
     ]
 
 
-def find_peaks(samples: list[Sample]) -> tuple[Sample, Sample]:
-    """Return the most that was held in the second and in the last quarter: at first, everything is being opened."""
+def compare_quarters(samples: list[Sample]) -> tuple[Sample, Sample]:
+    """Return what was held in the second and in the last quarter: at first, everything is being opened.
+
+    Medians, for a file or two are open or not at any moment.
+    """
     quarter = max(1, len(samples) // 4)
-    early, late = samples[quarter : 2 * quarter] or samples, samples[-quarter:]
-    return get_peak(early), get_peak(late)
+    return find_median(samples[quarter : 2 * quarter] or samples), find_median(samples[-quarter:])
 
 
-def get_peak(samples: list[Sample]) -> Sample:
-    """Return the most of each that was held at any moment."""
-    return Sample(max(s.descriptors for s in samples), max(s.resident_bytes for s in samples))
+def find_median(samples: list[Sample]) -> Sample:
+    """Return the median of each."""
+    descriptors = statistics.median_high(sample.descriptors for sample in samples)
+    resident_bytes = statistics.median_high(sample.resident_bytes for sample in samples)
+    return Sample(descriptors, resident_bytes, samples[-1].cpu_s)
 
 
 def run_trial(count: int) -> Trial:
@@ -173,7 +183,11 @@ def add_up(master: int) -> Sample:
     """Look at a web server's master and its workers together."""
     children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii").split()
     samples = [sample for pid in (master, *map(int, children)) if (sample := read_sample(pid))]
-    return Sample(sum(sample.descriptors for sample in samples), sum(sample.resident_bytes for sample in samples))
+    return Sample(
+        sum(sample.descriptors for sample in samples),
+        sum(sample.resident_bytes for sample in samples),
+        sum(sample.cpu_s for sample in samples),
+    )
 
 
 def read_sample(pid: int) -> Sample | None:
@@ -181,9 +195,12 @@ def read_sample(pid: int) -> Sample | None:
     try:
         descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
         pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+        # After the name, which is in brackets and may be anything: fields 14 and 15 of proc(5).
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     except (OSError, IndexError):
         return None
-    return Sample(descriptors, pages * os.sysconf("SC_PAGE_SIZE"))
+    ticks = int(fields[11]) + int(fields[12])
+    return Sample(descriptors, pages * os.sysconf("SC_PAGE_SIZE"), ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def main(arguments: list[str]) -> int:

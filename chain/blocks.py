@@ -15,15 +15,25 @@ def fetch_block(*, node: NodeClient, block_hash: str, height: int) -> Block:
     Raises BlockPrunedError if the node has pruned it, NodeInconsistentError if it does not have the block or gives
     another one, NodeUnavailableError if it does not answer.
     """
-    raw = node.find_block(block_hash)
-    if raw is None:
-        raise _explain_missing(node=node, block_hash=block_hash, height=height)
+    raw = fetch_raw_block(node=node, block_hash=block_hash, height=height)
     try:
         block = parse_block(raw, height=height)
     except TransactionFormatError as error:
         raise NodeInconsistentError(f"the node's block {block_hash} at height {height} cannot be read") from error
     check_transactions(block)
     return block
+
+
+def fetch_raw_block(*, node: NodeClient, block_hash: str, height: int) -> bytes:
+    """Return the bytes of the block that the node names at a height; only the header is checked, by its hash.
+
+    Raises BlockPrunedError if the node has pruned it, NodeInconsistentError if it does not have the block or gives
+    another one, NodeUnavailableError if it does not answer.
+    """
+    raw = node.find_block(block_hash)
+    if raw is None:
+        raise _explain_missing(node=node, block_hash=block_hash, height=height)
+    return raw
 
 
 def check_transactions(block: Block) -> None:

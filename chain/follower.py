@@ -20,12 +20,12 @@ from django.conf import settings
 from django.db import transaction
 
 from chain.blocks import fetch_block
-from chain.errors import ChainError, NetworkError, NodeInconsistentError, StaleEventError
+from chain.errors import ChainError, NodeInconsistentError, StaleEventError
 from chain.follower_states import note_problem, note_progress
 from chain.forks import Fork, check_fork, describe_fork, find_fork
 from chain.models import AllowedReorganisation, FollowedBlock, FollowerState
-from chain.networks import get_network
 from chain.node import NodeClient
+from chain.node_networks import check_network
 from chain.transactions import Block
 from database.transactions import require_transaction
 
@@ -99,7 +99,7 @@ def iterate_events(*, node: NodeClient, consumer: str, start_height: int) -> Ite
     other, NodeUnavailableError if it does not answer, FollowedChainBrokenError if the followed blocks are not one
     chain.
     """
-    _check_network(node)
+    check_network(node)
     tip = find_tip(consumer)
     if tip is not None and node.find_block_hash(tip.height) != tip.hash:
         fork = find_fork(node=node, tip=tip)
@@ -149,14 +149,6 @@ def lock_cursor(consumer: str) -> None:
 def find_tip(consumer: str) -> FollowedBlock | None:
     """Return the consumer's cursor, or None before its first block."""
     return FollowedBlock.objects.filter(consumer=consumer).order_by("-height").first()
-
-
-def _check_network(node: NodeClient) -> None:
-    """Refuse to mix the events of two networks."""
-    network = get_network(settings.CADASTRE_NETWORK)
-    found = node.get_block_hash(0)
-    if found != network.genesis_hash:
-        raise NetworkError(f"the settings name {network.name}, but the node's genesis block is {found}")
 
 
 def _disconnect(fork: Fork) -> Iterator[BlockEvent]:

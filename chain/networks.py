@@ -53,6 +53,12 @@ TESTNET4 = _test_network("testnet4", "tb", "00000000da84f2bafbbc53dee25a72ae507f
 SIGNET = _test_network("signet", "tb", "00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6")
 REGTEST = _test_network("regtest", "bcrt", "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206")
 
+SIGNET_CHALLENGE = (
+    "512103ad5e0edad18cb1f0fc0d28a3d4f1f3e445640337489abb10404f2d1e086be430"
+    "210359ef5021964fe22d6f8e05b2463c9540ce96883fe3b278760f048f5189f2e6c452ae"
+)
+"""The script (hex) that the blocks of the public signet satisfy (BIP 325). Every signet has the same genesis block."""
+
 _NETWORKS = {network.name: network for network in (MAIN, TESTNET4, SIGNET, REGTEST)}
 
 

@@ -8,7 +8,7 @@ the client does without it as docs/reference/nodes.md says.
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -34,6 +34,7 @@ from chain.node_results import (
     HeaderInfo,
     MempoolEntry,
     TxOut,
+    UnspentCoin,
     read_block,
     read_hash,
     read_header,
@@ -167,6 +168,20 @@ class NodeClient:
         """
         value = self._call("gettxout", txid, vout, include_mempool)
         return None if value is None else TxOut.from_json(value)
+
+    def find_unspent(self, scripts: Iterable[bytes]) -> list[UnspentCoin] | None:
+        """Return the unspent outputs of the best chain that pay these scripts, lowest first, or None if the node has
+        no such call. Bitcoin Core reads its whole set of outputs: minutes on the main network.
+
+        Raises NodeRejectedError (-8) while another such scan runs.
+        """
+        wanted = [f"raw({script.hex()})" for script in scripts]
+        try:
+            return UnspentCoin.list_from_json(self._call("scantxoutset", "start", wanted, is_repeatable=False))
+        except NodeRejectedError as error:
+            if is_call_lacking(error):
+                return None
+            raise
 
     def get_raw_headers(self, first_height: int, count: int) -> list[bytes]:
         """Return the 80 bytes of so many headers of the best chain, from a height on, by two requests.
@@ -313,11 +328,14 @@ class NodeClient:
         return self._transport.exchange(body, is_repeatable=is_repeatable)
 
 
-def get_node() -> NodeClient:
-    """Return the client of the node that the settings name, through the transport that they name."""
+def get_node(*, timeout_s_min: float = 0) -> NodeClient:
+    """Return the client of the node that the settings name, through the transport that they name.
+
+    A call may take as long as the settings say, and at least `timeout_s_min`.
+    """
     return _make_node(
         settings.CADASTRE_NODE_URL,
-        settings.CADASTRE_NODE_TIMEOUT_SECONDS,
+        max(settings.CADASTRE_NODE_TIMEOUT_SECONDS, timeout_s_min),
         settings.CADASTRE_NODE_TRANSPORT,
     )
 

@@ -106,7 +106,8 @@ class ChainInfo:
     """The state of the node's chain (`getblockchaininfo`).
 
     Whether it is in its initial download is None where the node does not say; `prune_height` is that of the
-    lowest block which a pruned node has, None where nothing is pruned or the node does not say.
+    lowest block which a pruned node has, None where nothing is pruned or the node does not say. `signet_challenge`
+    (hex, in lower case) is the script of a signet's blocks, None on other networks or where the node does not say.
     """
 
     chain: str
@@ -116,12 +117,14 @@ class ChainInfo:
     is_initial_block_download: bool | None
     pruned: bool
     prune_height: int | None
+    signet_challenge: str | None
 
     @classmethod
     def from_json(cls, value: object) -> Self:
         """Read the node's answer."""
         fields = _read_object(value)
         download, prune_height = fields.get("initialblockdownload"), fields.get("pruneheight")
+        challenge = fields.get("signet_challenge")
         return cls(
             chain=read_text(fields.get("chain")),
             blocks=read_int(fields.get("blocks")),
@@ -130,6 +133,7 @@ class ChainInfo:
             is_initial_block_download=None if download is None else read_bool(download),
             pruned=read_bool(fields.get("pruned")),
             prune_height=None if prune_height is None else read_int(prune_height),
+            signet_challenge=None if challenge is None else read_raw(challenge).hex(),
         )
 
 
@@ -186,6 +190,28 @@ class TxOut:
             confirmations=read_int(fields.get("confirmations")),
             coinbase=read_bool(fields.get("coinbase")),
         )
+
+
+@dataclass(frozen=True)
+class UnspentCoin:
+    """An unspent output of the best chain and the height of its block (`scantxoutset`)."""
+
+    txid: str
+    vout: int
+    height: int
+
+    @classmethod
+    def list_from_json(cls, value: object) -> list[Self]:
+        """Read the node's answer, in the order of the heights."""
+        fields = _read_object(value)
+        listed = fields.get("unspents")
+        if not read_bool(fields.get("success")) or not isinstance(listed, list):
+            raise NodeProtocolError("scantxoutset did not list the outputs")
+        coins = [
+            cls(read_hash(item.get("txid")), read_int(item.get("vout")), read_int(item.get("height")))
+            for item in map(_read_object, listed)
+        ]
+        return sorted(coins, key=lambda coin: (coin.height, coin.txid, coin.vout))
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,18 @@ Only requests that may be sent twice are retried: reads, and writes with an Idem
 """
 
 import json
+import os
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
+from requests.utils import get_environ_proxies
 
 from client.errors import (
     ChecksumMismatchError,
@@ -44,6 +47,9 @@ _Answer = TypeVar("_Answer")
 
 # 423: an earlier request that broke off still holds the upload.
 _UNAVAILABLE = frozenset({423, 429, 500, 502, 503, 504})
+# Conflicts that end by themselves: an earlier request under the same key broke off here, and goes on there; or a file
+# that was uploaded a moment ago is not registered yet.
+_SOON = frozenset({"idempotency-key-in-flight", "record-not-ready"})
 _BY_CODE: dict[str, type[RequestRejectedError]] = {
     "price-above-max": PriceAboveMaxError,
     "proof-not-ready": ProofNotReadyError,
@@ -119,12 +125,16 @@ class Server:
                 session.close()
             self._sessions.clear()
 
-    def _get_session(self, name: str, auth: AuthBase) -> requests.Session:
+    def _get_session(self, name: str, url: str, auth: AuthBase) -> requests.Session:
         """Return this thread's session: one that several threads used at once could mix up what it keeps."""
         session: requests.Session | None = getattr(self._local, name, None)
         if session is None:
             session = requests.Session()
             session.auth = auth
+            # Asked of the environment once: requests would look through all of it for every request.
+            session.trust_env = False
+            session.proxies = {**get_environ_proxies(url)}
+            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
             setattr(self._local, name, session)
             with self._lock:
                 self._sessions.append(session)
@@ -138,7 +148,7 @@ class Server:
         Raises ServerUnavailableError if none comes.
         """
         try:
-            return self._get_session("store_session", NoCredentials()).request(
+            return self._get_session(f"store {urlsplit(url).netloc}", url, NoCredentials()).request(
                 method,
                 url,
                 data=body,
@@ -168,7 +178,7 @@ class Server:
         (or the subclass for its cause) for a refusal, ProtocolError for anything else.
         """
         try:
-            response = self._get_session("session", self._auth).request(
+            response = self._get_session("session", self.url, self._auth).request(
                 method,
                 self.url + path,
                 data=body,
@@ -256,9 +266,7 @@ def read_problem(response: requests.Response) -> ClientError:
     status = response.status_code
     message = _describe(problem, f"The server answered {status} {response.reason or ''}".strip() + ".")
     code = str(problem.get("code"))
-    # An earlier request under the same key broke off here, and goes on there.
-    is_in_flight = code == "idempotency-key-in-flight"
-    if is_in_flight or (status in _UNAVAILABLE and code not in _BY_CODE):
+    if code in _SOON or (status in _UNAVAILABLE and code not in _BY_CODE):
         return ServerUnavailableError(message, retry_after_s=_parse_seconds(response.headers.get("Retry-After")))
     if status < 400:  # noqa: PLR2004 - a redirect: following one could carry the token elsewhere
         return ProtocolError(f"The server answered {status} where the interface has no redirects.")

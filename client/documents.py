@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from client.errors import ProtocolError
-from client.terms import parse_time
+from client.terms import format_time, parse_time
 
 _Value = TypeVar("_Value")
 
@@ -98,6 +98,23 @@ def parse_link_info(document: object) -> LinkInfo:
         transfers_max=_find_count(document, "transfers_max"),
         transfers_left=_find_count(document, "transfers_left"),
     )
+
+
+def dump_link_info(info: LinkInfo) -> dict[str, object]:
+    """Return the document that `parse_link_info` reads, to keep an answer in a file."""
+    return {
+        "id": info.id,
+        "length": info.length,
+        "sha256": f"sha256:{info.sha256.hex()}",
+        "root": f"sha256:{info.root.hex()}",
+        "seal": info.seal.hex(),
+        "price": {"amount_msat": info.price_msat},
+        "record": info.record_id,
+        "payees": [_dump_payee(payee) for payee in info.payees],
+        "expires_at": info.expires_at and format_time(info.expires_at),
+        "transfers_max": info.transfers_max,
+        "transfers_left": info.transfers_left,
+    }
 
 
 def parse_own_link(document: object) -> OwnLink:
@@ -197,3 +214,8 @@ def _parse_payee(document: object) -> Payee:
         share_ppm = get_member(document, "share_ppm", int)
     name = get_member(document, "name", str)
     return Payee(get_member(document, "payee", str), name, fee_bp, share_ppm)
+
+
+def _dump_payee(payee: Payee) -> dict[str, object]:
+    part = {"share_ppm": payee.share_ppm} if payee.fee_bp is None else {"fee_bp": payee.fee_bp}
+    return {"payee": payee.payee, "name": payee.name, **part}

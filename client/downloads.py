@@ -16,12 +16,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from client.age.files import decrypt_by_x25519
 from client.api import Api
-from client.config import write_private_file
 from client.durability import sync_folder
 from client.errors import (
     AgeError,
@@ -38,6 +38,7 @@ from client.offers import Offer
 from client.paces import Pace
 from client.plaintexts import cut_payload, write_plaintext
 from client.progress import Progress
+from client.transfer_states import TransferFile
 from storage.digest import BlobDigest, Digest, digest_stream
 
 _UNLINKABLE = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
@@ -78,19 +79,19 @@ def download(
     with _hold(part):
         hidden = part.with_suffix(".new")
         _remove(hidden)
-        transfer_pass = _StoredPass(part.with_suffix(".pass"))
+        state_file = TransferFile(part.parent, offer.link)
         fetching = Fetching(
             api,
             offer,
             price_max_msat=price_max_msat,
             pace=pace or Pace(None),
-            transfer_pass=transfer_pass.read(),
-            keep_pass=transfer_pass.write,
+            transfer_pass=_remember(state_file, offer),
+            keep_pass=partial(state_file.write, offer),
         )
         _fetch(part, offer, fetching, progress)
         _check_blob(part, offer)
         _decrypt_to(target, part, offer, hidden)
-        transfer_pass.remove()
+        state_file.remove()
         if ciphertext_path is None:
             part.unlink()
         else:
@@ -137,22 +138,6 @@ def get_target(output: Path, manifest: Manifest) -> Path:
     if manifest.top_name.startswith("."):
         raise HiddenNameError(f"The link's own name is {manifest.top_name!a}, which is hidden: choose one with -o.")
     return output / manifest.top_name
-
-
-class _StoredPass:
-    """The pass of an anonymous transfer that counts, beside its part: with it the next attempt goes on for nothing."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> str | None:
-        return self._path.read_text("ascii") if self._path.is_file() and not self._path.is_symlink() else None
-
-    def write(self, transfer_pass: str) -> None:
-        write_private_file(self._path, transfer_pass.encode("ascii"))
-
-    def remove(self) -> None:
-        self._path.unlink(missing_ok=True)
 
 
 class _RawPieces(io.RawIOBase):
@@ -212,6 +197,15 @@ def _check_price(offer: Offer, price_max_msat: int) -> None:
         raise PriceNotAcceptedError(
             f"The transfer costs {offer.info.price_msat} msat, more than {price_max_msat} msat."
         )
+
+
+def _remember(file: TransferFile, offer: Offer) -> str | None:
+    """Store the offer of a link that may end before the transfer does; return the pass that is known already."""
+    state = file.read()
+    transfer_pass = state.transfer_pass if state is not None else None
+    if state is None and (offer.info.expires_at is not None or offer.info.transfers_max is not None):
+        file.write(offer, transfer_pass)
+    return transfer_pass
 
 
 def _fetch(part: Path, offer: Offer, fetching: Fetching, progress: Progress) -> None:

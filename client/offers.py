@@ -22,13 +22,16 @@ class Offer:
 
 
 def get_offer(api: Api, link: Link) -> Offer:
-    """Fetch and check what a link names, before anything is paid.
+    """Fetch and check what a link names, before anything is paid. Raises what `check_offer` and the calls raise."""
+    return check_offer(link, api.get_link(link.id), api.get_manifest(link.id))
+
+
+def check_offer(link: Link, info: LinkInfo, sealed: bytes) -> Offer:
+    """Check what a server, or a file, says that a link names.
 
     Raises ManifestMismatchError if the manifest is not the link's, BlobMismatchError if the server would
     deliver another blob than the manifest's, SealMismatchError if its record is sealed to something else.
     """
-    info = api.get_link(link.id)
-    sealed = api.get_manifest(link.id)
     if hashlib.sha256(sealed).digest() != link.manifest_sha256:
         raise ManifestMismatchError
     manifest = decrypt_manifest(sealed, link.secret)

@@ -7,6 +7,7 @@ from typing import Any
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
+from chain.networks import SIGNET_CHALLENGE
 from config import content_security
 from config.databases import parse_database_url
 from config.env import Environment
@@ -56,6 +57,7 @@ SECRET_KEY = secret("CADASTRE_SECRET_KEY", "secret_key", is_required=True) or (
 
 # --- Bitcoin ---
 CADASTRE_NETWORK = env.text("CADASTRE_NETWORK", None if IS_PRODUCTION else "regtest")
+CADASTRE_SIGNET_CHALLENGE = env.text("CADASTRE_SIGNET_CHALLENGE", SIGNET_CHALLENGE)
 CADASTRE_NODE_URL = env.text("CADASTRE_NODE_URL", None if IS_PRODUCTION else "http://cadastre:cadastre@127.0.0.1:18443")
 CADASTRE_NODE_TIMEOUT_SECONDS = env.integer("CADASTRE_NODE_TIMEOUT_SECONDS", 30, minimum=1)
 CADASTRE_NODE_TRANSPORT = env.text("CADASTRE_NODE_TRANSPORT", "chain.transports.HttpTransport")
@@ -76,6 +78,7 @@ CADASTRE_SEAL_AGE_SECONDS = env.integer("CADASTRE_SEAL_AGE_SECONDS", 600)
 CADASTRE_SEAL_COUNT = env.integer("CADASTRE_SEAL_COUNT", 10_000, minimum=1)
 CADASTRE_SEAL_CHUNK = env.integer("CADASTRE_SEAL_CHUNK", 10_000, minimum=1)
 CADASTRE_BULK_RECORDS_PER_DAY = env.integer("CADASTRE_BULK_RECORDS_PER_DAY", 1_000_000)
+CADASTRE_ANCHORS_FILES_PER_HOUR = env.integer("CADASTRE_ANCHORS_FILES_PER_HOUR", 600, minimum=1)
 CADASTRE_ARCHIVES_PER_HOUR = env.integer("CADASTRE_ARCHIVES_PER_HOUR", 120, minimum=1)
 CADASTRE_ARCHIVES_AT_ONCE = env.integer("CADASTRE_ARCHIVES_AT_ONCE", 2, minimum=1)
 CADASTRE_RECENT_BLOCK_DEPTH = env.integer("CADASTRE_RECENT_BLOCK_DEPTH", 100, minimum=1, maximum=10_000)
@@ -256,6 +259,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "sign_up": "20/hour",
         "sign_in": "60/hour",
         "report": "20/hour",
+        "anchors": f"{CADASTRE_ANCHORS_FILES_PER_HOUR}/hour",
         "archives": f"{CADASTRE_ARCHIVES_PER_HOUR}/hour",
     },
     # How many proxies in front append to X-Forwarded-For; what a client writes there itself must not evade throttling.

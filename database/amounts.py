@@ -40,9 +40,9 @@ class IsStoredAsInteger(models.Func):
         return f"typeof({column}) = 'integer'", tuple(params)
 
 
-def amount_constraint(*, name: str, field: str, minimum: int = 0) -> models.CheckConstraint:
-    """Return the constraint that `field` is stored as an integer of at least `minimum`."""
-    return models.CheckConstraint(
-        name=name,
-        condition=models.Q(**{f"{field}__gte": minimum}) & models.Q(IsStoredAsInteger(models.F(field))),
-    )
+def amount_constraint(*, name: str, field: str, minimum: int = 0, is_optional: bool = False) -> models.CheckConstraint:
+    """Return the constraint that `field` is stored as an integer of at least `minimum`, or is NULL if optional."""
+    condition = models.Q(**{f"{field}__gte": minimum}) & models.Q(IsStoredAsInteger(models.F(field)))
+    if is_optional:
+        condition = models.Q(**{field: None}) | condition
+    return models.CheckConstraint(name=name, condition=condition)

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import models
 
-from database.amounts import IsStoredAsInteger, amount_constraint
+from database.amounts import amount_constraint
 from database.keys import make_key
 
 
@@ -161,10 +161,8 @@ class Link(models.Model):
         constraints = [
             amount_constraint(name="storage_link_price_not_negative", field="price_msat"),
             amount_constraint(name="storage_link_used_not_negative", field="transfers_used"),
-            models.CheckConstraint(
-                name="storage_link_transfers_max_positive",
-                condition=models.Q(transfers_max=None)
-                | (models.Q(transfers_max__gte=1) & models.Q(IsStoredAsInteger(models.F("transfers_max")))),
+            amount_constraint(
+                name="storage_link_transfers_max_positive", field="transfers_max", minimum=1, is_optional=True
             ),
         ]
 

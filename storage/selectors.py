@@ -15,6 +15,7 @@ from storage.errors import (
     LinkExpiredError,
     LinkNotFoundError,
     LinkUsedUpError,
+    NotLinkOwnerError,
     ReportNotFoundError,
     UploadExpiredError,
     UploadGoneError,
@@ -69,14 +70,22 @@ def get_held_link(link_id: uuid.UUID) -> Link:
     return link
 
 
-def get_link_for_report(link_id: uuid.UUID) -> Link:
-    """Return a link that can be reported: one that nobody has ended.
-
-    Raises LinkNotFoundError, LinkDeletedError, LinkDisabledError.
-    """
-    link = Link.objects.defer("manifest").filter(id=link_id).first()
+def get_any_link(link_id: uuid.UUID) -> Link:
+    """Return a link, whatever has become of it, its blob loaded. Raises LinkNotFoundError."""
+    link = Link.objects.select_related("blob").filter(id=link_id).first()
     if link is None:
         raise LinkNotFoundError
+    return link
+
+
+def get_own_link(*, link_id: uuid.UUID, owner_id: uuid.UUID) -> Link:
+    """Return a link of this owner that nobody has ended, its blob loaded.
+
+    Raises LinkNotFoundError, NotLinkOwnerError, LinkDeletedError, LinkDisabledError.
+    """
+    link = get_any_link(link_id)
+    if link.owner_id != owner_id:
+        raise NotLinkOwnerError
     check_standing(link)
     return link
 

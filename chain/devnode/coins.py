@@ -1,5 +1,6 @@
 """The set of unspent outputs of the active chain, and how to undo each of its blocks."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from chain.transactions import Block, Transaction
@@ -29,6 +30,10 @@ class CoinSet:
     def find(self, outpoint: Outpoint) -> UnspentOutput | None:
         """Return the unspent output, or None."""
         return self._coins.get(outpoint)
+
+    def list_paying(self, scripts: Collection[bytes]) -> list[tuple[Outpoint, UnspentOutput]]:
+        """Return the unspent outputs with one of these scripts."""
+        return [(outpoint, coin) for outpoint, coin in self._coins.items() if coin.script in scripts]
 
     def connect(self, block: Block) -> None:
         """Spend and create what a valid block spends and creates."""

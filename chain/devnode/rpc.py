@@ -43,6 +43,7 @@ _CALLS: dict[str, Callable[..., Any]] = {
         transaction_calls.getrawmempool,
         transaction_calls.getrawtransaction,
         transaction_calls.gettxout,
+        transaction_calls.scantxoutset,
         transaction_calls.sendrawtransaction,
         transaction_calls.testmempoolaccept,
     )

@@ -2,7 +2,7 @@
 
 import time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from chain.devnode.coins import is_unspendable
 from chain.devnode.json_text import SAT_PER_COIN, to_coins
@@ -79,6 +79,40 @@ def gettxout(node: DevelopmentNode, txid: str, n: int, include_mempool: bool = T
         "scriptPubKey": _describe_script(coin.script),
         "coinbase": coin.is_coinbase,
     }
+
+
+def scantxoutset(node: DevelopmentNode, action: str, scanobjects: list[Any]) -> dict[str, Any]:
+    """List the unspent outputs of the active chain that pay one of the scripts, given as raw(HEX)."""
+    if action != "start":
+        raise RpcError(RPC_INVALID_PARAMETER, f"Invalid action '{action}'")
+    found = node.tree.coins.list_paying({_read_raw_descriptor(item) for item in scanobjects})
+    tip = node.tree.tip.block
+    unspents = [
+        {
+            "txid": txid,
+            "vout": vout,
+            "scriptPubKey": coin.script.hex(),
+            "amount": to_coins(coin.value_sat),
+            "coinbase": coin.is_coinbase,
+            "height": coin.height,
+            "confirmations": tip.height - coin.height + 1,
+        }
+        for (txid, vout), coin in found
+    ]
+    return {"success": True, "height": tip.height, "bestblock": tip.hash, "unspents": unspents}
+
+
+def _read_raw_descriptor(value: object) -> bytes:
+    """Return the script of a descriptor raw(HEX)."""
+    text = value if isinstance(value, str) else ""
+    try:
+        return bytes.fromhex(text.removeprefix("raw(").removesuffix(")")) if text.startswith("raw(") else _refuse(value)
+    except ValueError:
+        return _refuse(value)
+
+
+def _refuse(value: object) -> NoReturn:
+    raise RpcError(RPC_INVALID_ADDRESS_OR_KEY, f"{value!r} is not raw(HEX), the one descriptor that is known")
 
 
 def sendrawtransaction(

@@ -11,13 +11,14 @@ from client.arguments import LINK_HELP, add_jobs, parse_amount_msat
 from client.consoles import escape_text
 from client.documents import LinkInfo, Payee
 from client.downloads import Downloaded, download, get_target, stream
-from client.errors import ClientError, OutputExistsError, PriceNotAcceptedError, UsageError
+from client.errors import ClientError, LinkGoneError, OutputExistsError, PriceNotAcceptedError, UsageError
 from client.jobs import Outcome, describe_failure, report_failures, run_jobs
 from client.links import Link
 from client.offers import Offer, get_offer
 from client.paces import Pace
 from client.runs import Run
 from client.terms import format_time
+from client.transfer_states import TransferFile
 
 HELP = "Fetch what links name: show price and payees, pay, download, check, decrypt."
 STANDARD_OUTPUT = Path("-")
@@ -60,9 +61,14 @@ def run(run: Run) -> int:
     # By the links without the part that is a key.
     failures: dict[str, ClientError] = {}
     with ExitStack() as stack:
-        apis = {url: stack.enter_context(run.connect(url, is_signed_in=False)) for url in {e.server_url for e in links}}
+        urls = {link.server_url for link in links}
+        apis = {url: stack.enter_context(run.connect(url, is_signed_in=False)) for url in urls}
         orders: list[_Order] = []
-        for offered in run_jobs(links, lambda link: _ask(apis, link), jobs_max=run.arguments.jobs, stop=run.stop):
+
+        def ask(link: Link) -> tuple[Api, Offer]:
+            return _ask(run, apis[link.server_url], link)
+
+        for offered in run_jobs(links, ask, jobs_max=run.arguments.jobs, stop=run.stop):
             try:
                 orders.append(_agree(run, offered, orders))
             except ClientError as error:
@@ -101,9 +107,16 @@ def _check_usage(arguments: argparse.Namespace) -> None:
         raise UsageError("What goes to standard output is stored nowhere: the ciphertext cannot be kept.")
 
 
-def _ask(apis: dict[str, Api], link: Link) -> tuple[Api, Offer]:
-    api = apis[link.server_url]
-    return api, get_offer(api, link)
+def _ask(run: Run, api: Api, link: Link) -> tuple[Api, Offer]:
+    """Return what a link offers; one that ended while it was being fetched here offers what it did then."""
+    try:
+        return api, get_offer(api, link)
+    except LinkGoneError:
+        output: Path = run.arguments.output
+        state = TransferFile(output if output.is_dir() else output.parent, link).read()
+        if state is None:
+            raise
+        return api, state.offer
 
 
 def _agree(run: Run, offered: Outcome[Link, tuple[Api, Offer]], orders: list[_Order]) -> _Order:

@@ -68,7 +68,10 @@ class PayoutBatch(models.Model):
             ("cancel_payoutbatch", "Can cancel a payout batch"),
             ("fail_payoutbatch", "Can fail a payout batch that can never be mined"),
         ]
-        constraints = [amount_constraint(name="payouts_batch_total_positive", field="total_sat", minimum=1)]
+        constraints = [
+            amount_constraint(name="payouts_batch_total_positive", field="total_sat", minimum=1),
+            amount_constraint(name="payouts_batch_fee_not_negative", field="fee_sat", is_optional=True),
+        ]
 
     def __str__(self) -> str:
         return self.txid or str(self.id)

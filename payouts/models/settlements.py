@@ -31,6 +31,8 @@ class SettlementWindow(models.Model):
         ordering = ["-number"]
         constraints = [
             models.UniqueConstraint(fields=["state"], name="payouts_window_one_open", condition=models.Q(state="OPEN")),
+            amount_constraint(name="payouts_window_sum", field="sum_msat", is_optional=True),
+            amount_constraint(name="payouts_window_refund_sum", field="refund_sum_msat", is_optional=True),
         ]
 
     def __str__(self) -> str:

@@ -76,36 +76,25 @@ def charge_transfer(
     A payer's repeats within CADASTRE_ENTITLEMENT_SECONDS are free while the requested bytes (None: the whole blob) fit
     into what the entitlement allows, so a double click pays once. They count as served until close_transfer gives back
     what was not sent, unless they are handed over to a server that tells nobody how much it sends: then all of them
-    count, and there is nothing to close. A transfer of a link with a maximum is counted in the same transaction, and
-    its repeats are not; an anonymous reader shows `given_pass` for that. `price_max_msat` is the most that was agreed
-    to, None for any; `nonce_sha256` is 32 bytes. Raises LinkExpiredError or LinkUsedUpError before anything is taken,
-    PaymentRequiredError without a payer or funds, PriceAboveMaxError if the charge would be more than agreed,
-    BalanceFrozenError if the payer's balance is frozen, and what get_terms raises.
+    count, and there is nothing to close. A link with a maximum counts the transfer and not its repeats, for which an
+    anonymous reader shows `given_pass`. `price_max_msat` is the most that was agreed to, None for any; `nonce_sha256`
+    is 32 bytes. Raises, before anything is taken, LinkExpiredError, LinkUsedUpError, PaymentRequiredError without a
+    payer or funds, PriceAboveMaxError, BalanceFrozenError, and what get_terms raises.
     """
     terms = get_terms(link_id=link_id, territory=territory, at=now)
     reserved_bytes = requested_bytes or terms.length
     with transaction.atomic(durable=True):
-        entitlement = _find_entitlement(
-            payer=payer, given_pass=given_pass, terms=terms, reserved_bytes=reserved_bytes, now=now
-        )
-        reason = Reason.ENTITLED if entitlement else _begin(payer=payer, terms=terms, now=now)
-        is_paid = reason == Reason.PRICE
-        amount_msat = _take_price(payer=payer, terms=terms, price_max_msat=price_max_msat) if is_paid else 0
+        entitlement = _find_entitlement(payer, given_pass, terms=terms, reserved_bytes=reserved_bytes, now=now)
+        reason, amount_msat = Reason.ENTITLED, 0
+        if entitlement is None:
+            reason, amount_msat = _begin(payer, terms=terms, price_max_msat=price_max_msat, now=now)
         microtransaction = _write_microtransaction(
-            payer=payer,
-            terms=terms,
-            amount_msat=amount_msat,
-            reason=reason,
-            affiliate_id=affiliate_id,
-            nonce_sha256=nonce_sha256,
-            now=now,
+            payer, terms, reason, amount_msat, affiliate_id=affiliate_id, nonce_sha256=nonce_sha256, now=now
         )
         new_pass = _make_pass(microtransaction, terms=terms)
-        entitlement = entitlement or _entitle(microtransaction, terms=terms, new_pass=new_pass)
+        entitlement = entitlement or _entitle(microtransaction, new_pass, terms=terms)
         if entitlement is not None:
-            _count(entitlement, reserved_bytes=reserved_bytes)
-        if entitlement is not None and not is_handed_over:
-            _open(entitlement, transfer_id=microtransaction.id, reserved_bytes=reserved_bytes, now=now)
+            _count(entitlement, microtransaction, reserved_bytes=reserved_bytes, is_handed_over=is_handed_over)
     return Charge(
         transfer_id=microtransaction.id,
         amount_msat=amount_msat,
@@ -213,7 +202,7 @@ def _refund(paid: Microtransaction, *, reason: str, now: datetime) -> Refund:
 
 
 def _find_entitlement(
-    *, payer: User | None, given_pass: bytes | None, terms: Terms, reserved_bytes: int, now: datetime
+    payer: User | None, given_pass: bytes | None, *, terms: Terms, reserved_bytes: int, now: datetime
 ) -> Entitlement | None:
     """Return the entitlement that makes a transfer a repeat, if there is one: a step that locks what charges lock."""
     require_transaction()
@@ -238,27 +227,31 @@ def _find_entitlement(
     return entitlements.order_by("number").first()
 
 
-def _begin(*, payer: User | None, terms: Terms, now: datetime) -> Microtransaction.Reason:
-    """Return why a transfer that is no repeat costs what it costs, and count it where the link has a maximum: a step.
+def _begin(
+    payer: User | None, *, terms: Terms, price_max_msat: int | None, now: datetime
+) -> tuple[Microtransaction.Reason, int]:
+    """Return why a transfer that is no repeat costs what it costs, and that in millisatoshi, which is taken: a step.
 
-    Raises LinkExpiredError, LinkUsedUpError, PaymentRequiredError.
+    It is counted where the link has a maximum. Raises LinkExpiredError, LinkUsedUpError, and what `_take_price` raises.
     """
     check_open(expires_at=terms.expires_at, transfers_left=terms.transfers_left, now=now)
     if payer is not None and payer.id == terms.owner_id:
-        return Reason.OWNER
+        return Reason.OWNER, 0
     if terms.price_msat and payer is None:
         raise PaymentRequiredError(terms=terms, balance_msat=None)
     if terms.transfers_max is not None:
         count_transfer(link_id=terms.link_id, now=now)
-    return Reason.PRICE if terms.price_msat else Reason.FREE
+    if terms.price_msat == 0:
+        return Reason.FREE, 0
+    return Reason.PRICE, _take_price(payer=payer, terms=terms, price_max_msat=price_max_msat)
 
 
 def _write_microtransaction(
-    *,
     payer: User | None,
     terms: Terms,
-    amount_msat: int,
     reason: Microtransaction.Reason,
+    amount_msat: int,
+    *,
     affiliate_id: UUID | None,
     nonce_sha256: bytes | None,
     now: datetime,
@@ -296,18 +289,20 @@ def _take_price(*, payer: User | None, terms: Terms, price_max_msat: int | None)
     raise PaymentRequiredError(terms=terms, balance_msat=0 if balance is None else balance.balance_msat)
 
 
-def _count(entitlement: Entitlement, *, reserved_bytes: int) -> None:
-    """Count bytes as served before they are: a step under the lock of the balance."""
+def _count(entitlement: Entitlement, transfer: Microtransaction, *, reserved_bytes: int, is_handed_over: bool) -> None:
+    """Count bytes as served before they are, and remember them until the transfer is closed: a step.
+
+    It runs under the locks of the charge. Where the bytes are handed over, nobody closes the transfer.
+    """
     require_transaction()
     Entitlement.objects.filter(id=entitlement.id).update(bytes_served=F("bytes_served") + reserved_bytes)
-
-
-def _open(entitlement: Entitlement, *, transfer_id: UUID, reserved_bytes: int, now: datetime) -> None:
-    """Remember what was counted until the transfer is closed: a step under the lock of the balance."""
-    require_transaction()
-    OpenTransfer.objects.create(
-        transfer_id=transfer_id, entitlement=entitlement, reserved_bytes=reserved_bytes, opened_at=now
-    )
+    if not is_handed_over:
+        OpenTransfer.objects.create(
+            transfer_id=transfer.id,
+            entitlement=entitlement,
+            reserved_bytes=reserved_bytes,
+            opened_at=transfer.created_at,
+        )
 
 
 def _make_pass(begun: Microtransaction, *, terms: Terms) -> bytes | None:
@@ -316,7 +311,7 @@ def _make_pass(begun: Microtransaction, *, terms: Terms) -> bytes | None:
     return secrets.token_bytes(PASS_BYTES) if is_counted and begun.payer_id is None else None
 
 
-def _entitle(begun: Microtransaction, *, terms: Terms, new_pass: bytes | None) -> Entitlement | None:
+def _entitle(begun: Microtransaction, new_pass: bytes | None, *, terms: Terms) -> Entitlement | None:
     """Give whoever paid a price, or was counted, the right to repeat the transfer: a step under the charge's locks."""
     is_counted = begun.reason == Reason.FREE and terms.transfers_max is not None
     if begun.reason != Reason.PRICE and not is_counted:

@@ -18,13 +18,12 @@ from registry.selectors.terms import Terms, get_terms
 from storage.api.serializers import LinkChangesSerializer, LinkSerializer
 from storage.errors import DeletionTokenRefusedError
 from storage.models import Link
-from storage.selectors import get_link, get_link_url
+from storage.selectors import get_link, get_link_url, get_own_link
 from storage.services.link_changes import (
     LinkLimits,
     change_link,
     delete_link,
     delete_link_by_token,
-    get_own_link,
 )
 from users.api.authentication import get_user
 from users.api.fields import Base64Url32Field

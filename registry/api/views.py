@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from registry.api.registers import REGISTER_PARAMETER, find_asked_register
@@ -120,9 +121,11 @@ class TimestampView(APIView):
 
 
 class AnchorsFileView(APIView):
-    """The register's anchors file."""
+    """The register's anchors file: a line for each anchor, so it grows for ever, and its address has a limit."""
 
     permission_classes = [Public]
+    throttle_classes = [ScopedRateThrottle]
+    throttle_scope = "anchors"
 
     @extend_schema(
         operation_id="anchors_file",
@@ -130,6 +133,7 @@ class AnchorsFileView(APIView):
         responses={
             (200, ANCHORS_MEDIA_TYPE): OpenApiTypes.BINARY,
             404: describe_problem("The register has not been founded, or there is none with this first outpoint."),
+            429: describe_problem("Your address asked for the file too often within an hour."),
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:

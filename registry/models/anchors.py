@@ -35,6 +35,7 @@ class Register(models.Model):
             models.UniqueConstraint(
                 fields=["network", "first_txid", "first_vout"], name="registry_register_outpoint_once"
             ),
+            amount_constraint(name="registry_register_first_value_not_negative", field="first_value_sat"),
         ]
 
     def __str__(self) -> str:
@@ -132,11 +133,23 @@ class Anchor(models.Model):
             "the deadline counts from there."
         ),
     )
+    refusal = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The version that the node refuses and why, as it was reported; empty while it refuses none.",
+    )
     changed_at = models.DateTimeField()
 
     class Meta:
         ordering = ["-batch__seq"]
-        indexes = [models.Index(fields=["block_hash"], name="registry_anchor_block_hash")]
+        indexes = [
+            models.Index(fields=["block_hash"], name="registry_anchor_block_hash"),
+            # What every sweep and every block asks for: few rows, however many are FINAL.
+            models.Index(fields=["batch"], name="registry_anchor_unmined", condition=models.Q(height=None)),
+            models.Index(fields=["height"], name="registry_anchor_mined", condition=models.Q(state="MINED")),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="registry_anchor_mined_in_a_block",

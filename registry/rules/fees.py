@@ -9,6 +9,12 @@ from dataclasses import dataclass
 INCREMENTAL_RATE_SAT_PER_KVB = 1_000
 """A replacement pays for its own relay at this rate, beyond what it replaces (Bitcoin Core's default up to 29)."""
 
+TOP_UPS_MAX = 2
+"""An anchor has at most three inputs: docs/reference/format-anchor.md."""
+
+CONTINUATION_SAT_MIN = 294
+"""Nodes do not relay a P2WPKH output below this (Bitcoin Core's dust limit)."""
+
 RAISE_NUMERATOR, RAISE_DENOMINATOR = 5, 4
 """A replacement offers at least a quarter more: one that only met the rule would need dozens of deadlines to matter."""
 
@@ -33,6 +39,22 @@ class FeeRange:
 def fee_at(rate_sat_per_kvb: int, virtual_bytes: int) -> int:
     """Return the fee that a rate asks of a size, rounded up."""
     return -(-rate_sat_per_kvb * virtual_bytes // 1_000)
+
+
+def count_affordable(*, continuation_sat: int, top_ups_sat: Sequence[int], anchor_sat: int, input_sat: int) -> int:
+    """Return how many anchors a continuation and top-ups, the largest first, pay for, one after the other.
+
+    An anchor costs `anchor_sat`, and `input_sat` more for each top-up that it merges. If the next one cannot be paid
+    with the two top-ups that it takes, the others help nothing, however many they are: it has no room for them.
+    """
+    rest_sat, count = continuation_sat, 0
+    for at in range(0, len(top_ups_sat), TOP_UPS_MAX):
+        merged = top_ups_sat[at : at + TOP_UPS_MAX]
+        rest_sat += sum(merged) - anchor_sat - len(merged) * input_sat
+        if rest_sat < CONTINUATION_SAT_MIN:
+            return count
+        count += 1
+    return count + max(0, rest_sat - CONTINUATION_SAT_MIN) // anchor_sat
 
 
 def choose_rate(*, estimate: int | None, floor: int, ceiling: int, replaced: Sequence[Paid] = ()) -> int:

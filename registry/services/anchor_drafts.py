@@ -8,7 +8,6 @@ from django.conf import settings
 from chain.follower import find_tip
 from chain.node import NodeClient
 from chain.transactions import (
-    P2WPKH_INPUT_WEIGHT,
     Coin,
     Output,
     build_transaction,
@@ -18,18 +17,11 @@ from chain.transactions import (
 from registry.errors import AnchorCeilingError, AnchorFundsError, AnchorKeyMismatchError
 from registry.models import Anchor, Batch
 from registry.proof.transactions import commitment_script
-from registry.rules.fees import Paid, choose_rate, compute_fee_range, fee_at
-from registry.selectors.funds import list_top_ups
+from registry.rules.fees import CONTINUATION_SAT_MIN, TOP_UPS_MAX, Paid, choose_rate, compute_fee_range, fee_at
+from registry.selectors.funds import INPUT_VIRTUAL_BYTES, list_top_ups
 from registry.selectors.registers import get_consumer
 from registry.services.anchor_keys import AnchorKeys, get_anchor_keys
 
-CONTINUATION_SAT_MIN = 294
-"""Nodes do not relay a P2WPKH output below this (Bitcoin Core's dust limit)."""
-
-TOP_UPS_MAX = 2
-"""An anchor has at most three inputs: docs/reference/format-anchor.md."""
-
-INPUT_VIRTUAL_BYTES = -(-P2WPKH_INPUT_WEIGHT // 4)
 FEE_TARGET_BLOCKS = 6
 
 

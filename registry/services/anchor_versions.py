@@ -18,6 +18,7 @@ from registry.models import Anchor, AnchorCoin, AnchorTransaction, Batch, Regist
 from registry.rules.fees import Paid, fee_at
 from registry.selectors.funds import get_continuation, get_spent_today, list_outpoints, list_top_ups
 from registry.selectors.registers import find_register
+from registry.selectors.waiting import list_unmined
 from registry.services.anchor_drafts import Draft, Rivals, draft_anchor, get_rate, plan_anchor
 
 
@@ -165,9 +166,9 @@ def _get_rivals(anchor: Anchor, *, outpoint: tuple[str, int], node: NodeClient) 
 
     Of the later anchors, only those that the node has are evicted with an earlier version, and cost anything.
     """
-    unmined = Anchor.objects.filter(height=None, batch__register_id=anchor.batch.register_id).select_related("current")
-    earlier = unmined.filter(batch__seq__lt=anchor.batch.seq)
-    later = unmined.filter(batch__seq__gt=anchor.batch.seq).order_by("batch__seq")
+    unmined = list_unmined(anchor.batch.register)
+    earlier = [item for item in unmined if item.batch.seq < anchor.batch.seq]
+    later = [item for item in unmined if item.batch.seq > anchor.batch.seq]
     evicted = takewhile(bool, (find_waiting_version(item, node=node) for item in later))
     versions = [version for version in anchor.transactions.all() if list_outpoints(version)[0] == outpoint]
     return Rivals(

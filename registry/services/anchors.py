@@ -21,6 +21,7 @@ from registry.errors import AnchorKeyMissingError, AnchorRaceError
 from registry.models import Anchor, Batch, Register
 from registry.selectors.funds import get_continuation
 from registry.selectors.registers import find_register, get_consumer
+from registry.selectors.waiting import list_unmined
 from registry.services.anchor_drafts import draft_anchor, plan_anchor
 from registry.services.anchor_keys import get_anchor_keys, note_anchor_scripts
 from registry.services.anchor_versions import (
@@ -38,6 +39,8 @@ from registry.services.anchor_versions import (
 CHAIN_MAX = 25
 """Transactions in a row that a node keeps unconfirmed, by policy (Bitcoin Core's default up to 30)."""
 
+REFUSAL_LENGTH_MAX = 300
+
 logger = logging.getLogger(__name__)
 
 
@@ -54,23 +57,26 @@ def send_anchors(*, node: NodeClient, now: datetime) -> int:
     register = find_register()
     if register is None:
         return 0
-    sent, refused = _send_waiting(_list_unmined(None), node=node, now=now)
+    sent, refused = _send_waiting(list_unmined(), node=node, now=now)
     try:
         is_signed = _sign_due(register=register, refused=refused, node=node, now=now)
     except AnchorRaceError:
         logger.info("another worker is anchoring in %s", register)
         return sent
     if is_signed:
-        sent += _send_waiting(_list_unmined(register), node=node, now=now)[0]
+        sent += _send_waiting(list_unmined(register), node=node, now=now)[0]
     return sent
 
 
 def find_batch_to_anchor(register: Register) -> Batch | None:
     """Return the register's next batch to sign an anchor for, or None while one is in flight or nothing is sealed."""
-    if _list_unmined(register):
+    if list_unmined(register):
         return None
-    waiting = Batch.objects.filter(register=register, state=Batch.State.SEALED, anchor=None)
-    return waiting.select_related("register").order_by("seq").first()
+    # Anchors are signed in the order of their batches, so none is missing before the last.
+    anchored = Anchor.objects.filter(batch__register=register).order_by("-batch__seq")
+    last_seq = anchored.values_list("batch__seq", flat=True).first()
+    after = Batch.objects.filter(register=register, seq__gt=-1 if last_seq is None else last_seq)
+    return after.filter(state=Batch.State.SEALED).select_related("register").order_by("seq").first()
 
 
 def sign_anchor(*, batch: Batch, node: NodeClient, now: datetime) -> Anchor:
@@ -105,7 +111,7 @@ def _sign_due(*, register: Register, refused: set[UUID | None], node: NodeClient
     download, on another network or on another branch knows neither the coins nor the fees, and refuses what is good.
     """
     _note_scripts(register=register, now=now)
-    unmined = _list_unmined(register)
+    unmined = list_unmined(register)
     batch = find_batch_to_anchor(register)
     if batch is not None:
         # A machine without a key has nothing to ask a node for.
@@ -162,14 +168,6 @@ def _note_scripts(*, register: Register, now: datetime) -> None:
     note_anchor_scripts(register=register, keys=keys, now=now)
 
 
-def _list_unmined(register: Register | None) -> list[Anchor]:
-    """Return the anchors that wait for a block, in order: of a register, or of all of the settings' network."""
-    waiting = Anchor.objects.filter(height=None, batch__register__network=settings.CADASTRE_NETWORK)
-    if register is not None:
-        waiting = waiting.filter(batch__register=register)
-    return list(waiting.select_related("current", "batch__register").order_by("batch__register_id", "batch__seq"))
-
-
 def _get_height() -> int:
     """Return the height of the last followed block, 0 before the first."""
     tip = find_tip(get_consumer())
@@ -181,12 +179,14 @@ def _send_waiting(anchors: Iterable[Anchor], *, node: NodeClient, now: datetime)
 
     A refused version is not among these if an earlier one of its anchor waits in the node instead. The deadline of one
     that is offered for the first time counts from the followed height, once that is the node's. An anchor that spends
-    an output which can no longer be mined is left out: it must be signed anew first.
+    an output which can no longer be mined is left out, and so are those after it: they must be signed anew first.
     """
     sent = 0
     refused: set[UUID | None] = set()
+    uprooted: set[UUID] = set()
     for anchor in anchors:
-        if not is_rooted(anchor):
+        if anchor.batch.register_id in uprooted or not is_rooted(anchor):
+            uprooted.add(anchor.batch.register_id)
             continue
         try:
             sent += _send(anchor=anchor, node=node, now=now)
@@ -218,6 +218,8 @@ def _send(*, anchor: Anchor, node: NodeClient, now: datetime) -> bool:
             # It is mined already; following the chain will say so.
             logger.info("anchor %s is in a block already", current.txid)
     with transaction.atomic(durable=True):
+        if anchor.refusal:
+            Anchor.objects.filter(id=anchor.id).update(refusal="")
         # Another worker may have signed a further version meanwhile, which is not sent yet.
         signed = Anchor.objects.filter(id=anchor.id, state=Anchor.State.SIGNED, current=current)
         signed.update(state=Anchor.State.BROADCAST, changed_at=now)
@@ -228,11 +230,16 @@ def _report_refusal(*, anchor: Anchor, error: TransactionRejectedError, node: No
     """Say that the node refuses an anchor; return whether an earlier version of it is waiting there instead.
 
     The bytes stay stored and are sent again; whichever version is mined counts. An anchor that never gets through
-    shows as an alarm (oldest_unanchored_seconds), never as silence.
+    shows as an alarm (oldest_unanchored_seconds), never as silence. The log has the refusal once, however many sweeps
+    meet it: the anchors of a succeeded register may be refused for ever.
     """
     known = find_waiting_version(anchor, node=node)
     if known is not None:
         logger.info("anchor %s was refused (%s); version %s waits", anchor.current, error, known.version)
-    else:
+        return True
+    refusal = f"{anchor.current}: {error}"[:REFUSAL_LENGTH_MAX]
+    with transaction.atomic(durable=True):
+        is_new = Anchor.objects.filter(id=anchor.id).exclude(refusal=refusal).update(refusal=refusal)
+    if is_new:
         logger.error("anchor %s was refused: %s", anchor.current, error)
-    return known is not None
+    return False

@@ -21,7 +21,7 @@ from chain.selectors import get_block_hash_at
 from database.keys import make_key
 from database.transactions import require_transaction
 from registry.errors import BatchStateError, RegisterMissingError
-from registry.models import Batch, Record, Register
+from registry.models import Anchor, Batch, Record, Register
 from registry.proof import commitments
 from registry.selectors.batches import get_batch_fields, get_register_fields
 from registry.selectors.paths import list_subtree_leaves
@@ -150,7 +150,9 @@ def close_batch(*, batch: Batch, now: datetime) -> Batch:
 
 def _is_batch_due(*, now: datetime) -> bool:
     """Return whether a batch may be opened, and the records that wait are old or many enough for one."""
-    if Batch.objects.filter(register=find_register()).exclude(anchor__height__isnull=False).exists():
+    # Anchors are mined in the order of their batches, so if the last is in a block, all are.
+    last_id = Batch.objects.filter(register=find_register()).order_by("-seq").values_list("id", flat=True).first()
+    if last_id is not None and not Anchor.objects.filter(batch=last_id, height__isnull=False).exists():
         return False
     waiting = Record.objects.filter(batch=None)
     # Keys sort by time, so the first is the oldest but for what was registered at the same moment.

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from chain.follower import BlockEvent, follow
 from chain.node import NodeClient
@@ -12,6 +11,7 @@ from database.transactions import require_transaction
 from registry.models import Anchor, AnchorTransaction
 from registry.proof.merkle import block_merkle_path
 from registry.selectors.registers import get_consumer
+from registry.selectors.waiting import list_anchor_ids
 from registry.services.anchor_coins import note_coins, undo_coins
 
 
@@ -28,8 +28,8 @@ def apply_event(*, event: BlockEvent, now: datetime) -> None:
     """Move the anchors and the coins that one block concerns: a step."""
     require_transaction()
     if event.kind == "disconnected":
-        undone = _list_anchors().filter(block_hash=event.hash)
-        undone.update(
+        undone = list_anchor_ids(block_hash=event.hash)
+        Anchor.objects.filter(id__in=undone).update(
             state=Anchor.State.BROADCAST,
             height=None,
             block_hash="",
@@ -38,21 +38,16 @@ def apply_event(*, event: BlockEvent, now: datetime) -> None:
             changed_at=now,
         )
         # What is left may have too few blocks on top of it to be called final.
-        shallow = _list_anchors().filter(state=Anchor.State.FINAL, height__gt=get_final_height(event.height - 1))
-        shallow.update(state=Anchor.State.MINED, changed_at=now)
+        shallow = list_anchor_ids(state=Anchor.State.FINAL, height__gt=get_final_height(event.height - 1))
+        Anchor.objects.filter(id__in=shallow).update(state=Anchor.State.MINED, changed_at=now)
         undo_coins(block_hash=event.hash)
         return
     if event.block is None:
         raise ValueError("a connected event carries its block")
     _mine_anchors(block=event.block, now=now)
     note_coins(block=event.block)
-    deep = _list_anchors().filter(state=Anchor.State.MINED, height__lte=get_final_height(event.height))
-    deep.update(state=Anchor.State.FINAL, changed_at=now)
-
-
-def _list_anchors() -> QuerySet[Anchor]:
-    """Return the anchors of all registers of the network, for a succeeded one's may still be mined or undone."""
-    return Anchor.objects.filter(batch__register__network=settings.CADASTRE_NETWORK)
+    deep = list_anchor_ids(state=Anchor.State.MINED, height__lte=get_final_height(event.height))
+    Anchor.objects.filter(id__in=deep).update(state=Anchor.State.FINAL, changed_at=now)
 
 
 def get_final_height(tip_height: int) -> int:
@@ -61,8 +56,11 @@ def get_final_height(tip_height: int) -> int:
 
 
 def _mine_anchors(*, block: Block, now: datetime) -> None:
-    """Mark the anchors that this block contains, and keep what their proofs need of it."""
-    waiting = AnchorTransaction.objects.filter(anchor__in=_list_anchors().filter(height=None))
+    """Mark the anchors that this block contains, and keep what their proofs need of it.
+
+    Those of a succeeded register count as well: they may still be mined.
+    """
+    waiting = AnchorTransaction.objects.filter(anchor__in=list_anchor_ids(height=None)).order_by()
     wanted = set(waiting.values_list("txid", flat=True))
     if not wanted:
         return
@@ -82,5 +80,6 @@ def _mine_anchors(*, block: Block, now: datetime) -> None:
             current=version,
             height=block.height,
             block_hash=block.hash,
+            refusal="",
             changed_at=now,
         )

@@ -1,19 +1,28 @@
 """Founds the register: names the first outpoint, which is its identity for ever."""
 
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from chain.blocks import fetch_block, fetch_raw_block
 from chain.node import NodeClient
+from chain.node_networks import check_network
 from chain.node_results import TxOut
-from chain.transactions import parse_block
 from registry.errors import FirstOutpointError, RegisterExistsError
 from registry.models import AnchorScript, Register
 from registry.services.anchor_keys import get_anchor_keys
 
 CONFIRMATIONS_MIN = 100
 """So deep that no reorganisation has ever reached it, and a coinbase output can be spent."""
+
+ProgressNote = Callable[[int, int], None]
+"""Called with the height of a block that was read, and the last one that will be."""
+
+
+def _note_nothing(height: int, last_height: int) -> None:
+    """Say nothing of the progress."""
 
 
 def found_register(*, txid: str, vout: int, node: NodeClient, now: datetime) -> Register:
@@ -64,17 +73,39 @@ def get_first_output(*, txid: str, vout: int, node: NodeClient) -> TxOut:
     return output
 
 
-def find_first_outpoint(*, node: NodeClient) -> tuple[str, int] | None:
+def find_first_outpoint(*, node: NodeClient, note_progress: ProgressNote = _note_nothing) -> tuple[str, int] | None:
     """Return the oldest output that can found the register, or None if there is none yet.
 
-    Reads the chain from CADASTRE_CHAIN_START_HEIGHT up to the depth that is needed.
+    Outputs below CADASTRE_CHAIN_START_HEIGHT are not looked at. A node that can list the unspent outputs of a script is
+    asked for them, pruned or not. Of another, every block is read from there up to the depth that is needed.
+    Raises BlockPrunedError if it has pruned one of these, NodeInconsistentError if its answers contradict each other,
+    NodeUnavailableError if it does not answer.
     """
+    check_network(node)
     scripts = get_anchor_keys().by_script
-    deepest = node.get_block_count() - CONFIRMATIONS_MIN + 1
-    for height in range(settings.CADASTRE_CHAIN_START_HEIGHT, deepest + 1):
-        block = parse_block(node.get_block(node.get_block_hash(height)), height=height)
-        for paid in block.transactions:
-            for vout, output in enumerate(paid.outputs):
-                if output.script in scripts and node.get_txout(paid.txid, vout) is not None:
-                    return paid.txid, vout
-    return None
+    last_height = node.get_block_count() - CONFIRMATIONS_MIN + 1
+    coins = node.find_unspent(scripts)
+    if coins is None:
+        outpoints = _iterate_paid(node=node, scripts=scripts, last_height=last_height, note_progress=note_progress)
+    else:
+        heights = range(settings.CADASTRE_CHAIN_START_HEIGHT, last_height + 1)
+        outpoints = ((coin.txid, coin.vout) for coin in coins if coin.height in heights)
+    # What is spent in the mempool cannot found a register either.
+    return next((outpoint for outpoint in outpoints if node.get_txout(*outpoint) is not None), None)
+
+
+def _iterate_paid(
+    *, node: NodeClient, scripts: Collection[bytes], last_height: int, note_progress: ProgressNote
+) -> Iterator[tuple[str, int]]:
+    """Yield the outputs that pay one of the scripts, from the start height on, spent or not.
+
+    A block is only taken apart if it has the bytes of a script somewhere.
+    """
+    for height in range(settings.CADASTRE_CHAIN_START_HEIGHT, last_height + 1):
+        block_hash = node.get_block_hash(height)
+        raw = fetch_raw_block(node=node, block_hash=block_hash, height=height)
+        if any(script in raw for script in scripts):
+            block = fetch_block(node=node, block_hash=block_hash, height=height)
+            for paid in block.transactions:
+                yield from ((paid.txid, vout) for vout, output in enumerate(paid.outputs) if output.script in scripts)
+        note_progress(height, last_height)

@@ -12,11 +12,9 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import BinaryIO
 
-from django.conf import settings
-
-from chain.errors import NetworkError, NodeRejectedError, NodeUnavailableError
-from chain.networks import get_network
+from chain.errors import NodeRejectedError, NodeUnavailableError
 from chain.node import NodeClient
+from chain.node_networks import check_network
 from registry.errors import HeadersFileBusyError, HeadersFileError
 from registry.proof.hashes import HASH_BYTES, sha256d
 from registry.proof.headers import HEADER_BYTES, display_hash
@@ -55,8 +53,7 @@ def export_headers(
     """
     if from_height % PERIOD_HEADERS or from_height < 0:
         raise HeadersFileError(f"a headers file begins at a multiple of {PERIOD_HEADERS}, not at {from_height}")
-    if node.get_block_hash(0) != get_network(settings.CADASTRE_NETWORK).genesis_hash:
-        raise NetworkError(f"the node does not run the network {settings.CADASTRE_NETWORK}")
+    check_network(node)
     moves = 0
     while moves < CHAIN_MOVES_MAX:
         try:

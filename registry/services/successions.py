@@ -18,6 +18,7 @@ from registry.proof import commitments
 from registry.selectors.batches import get_batch_fields
 from registry.selectors.funds import get_continuation
 from registry.selectors.registers import find_register, get_register
+from registry.selectors.waiting import list_unmined
 from registry.services.anchor_keys import get_anchor_keys
 from registry.services.anchor_versions import is_rooted
 from registry.services.anchors import is_overdue
@@ -70,19 +71,19 @@ def continue_lost_batches(*, now: datetime) -> int:
     register = find_register()
     if register is None or register.succeeds_id is None:
         return 0
-    waiting = Anchor.objects.filter(height=None, batch__register__network=register.network, batch__continued_by=None)
-    others = waiting.exclude(batch__register=register).select_related("current", "batch__register")
+    others = [anchor for anchor in list_unmined() if anchor.batch.register_id != register.id]
     # An anchor whose parent was mined in another version, or that waited too long, as far as blocks were followed.
     lost = [anchor.id for anchor in others if is_overdue(anchor) or not is_rooted(anchor)]
     if not lost:
         return 0
+    waiting = Anchor.objects.filter(id__in=lost, height=None, batch__continued_by=None)
     with transaction.atomic(durable=True):
         # The register's row serialises this with opening a batch, and with another succession.
         Register.objects.select_for_update().get(id=register.id)
         last = Batch.objects.filter(register=register).select_related("register").order_by("-seq").first()
         if find_register() != register or last is None or last.state == Batch.State.OPEN:
             return 0
-        due = list(waiting.filter(id__in=lost).select_related("batch").order_by("batch__register_id", "batch__seq"))
+        due = list(waiting.select_related("batch").order_by("batch__register_id", "batch__seq"))
         for anchor in due:
             last = _continue_batch(anchor.batch, after=last, now=now)
     return len(due)

@@ -14,12 +14,11 @@ from database.transactions import require_transaction
 from storage.errors import (
     BlobErasedError,
     DeletionTokenRefusedError,
-    LinkNotFoundError,
     LinkUsedUpError,
     NotLinkOwnerError,
 )
 from storage.models import Blob, Link
-from storage.selectors import check_standing
+from storage.selectors import check_standing, get_any_link, get_own_link
 from storage.services.links import check_limits, get_release_at
 
 
@@ -30,18 +29,6 @@ class LinkLimits:
     price_msat: int
     expires_at: datetime | None
     transfers_max: int | None
-
-
-def get_own_link(*, link_id: uuid.UUID, owner_id: uuid.UUID) -> Link:
-    """Return a link of this owner that is not deleted, its blob loaded.
-
-    Raises LinkNotFoundError, NotLinkOwnerError, LinkDeletedError, LinkDisabledError.
-    """
-    link = _get(link_id)
-    if link.owner_id != owner_id:
-        raise NotLinkOwnerError
-    check_standing(link)
-    return link
 
 
 def change_link(*, link_id: uuid.UUID, owner_id: uuid.UUID, limits: LinkLimits, now: datetime) -> Link:
@@ -80,7 +67,7 @@ def delete_link(*, link_id: uuid.UUID, owner_id: uuid.UUID, now: datetime) -> No
 
     The blob's bytes go with the last link that keeps them. Raises LinkNotFoundError, NotLinkOwnerError.
     """
-    if _get(link_id).owner_id != owner_id:
+    if get_any_link(link_id).owner_id != owner_id:
         raise NotLinkOwnerError
     _delete(link_id, now=now)
 
@@ -91,7 +78,7 @@ def delete_link_by_token(*, link_id: uuid.UUID, token: bytes, now: datetime) -> 
     Raises LinkNotFoundError, or DeletionTokenRefusedError if the token is not the link's or the link has none.
     """
     assert len(token) == 32, "a deletion token has 32 bytes"  # noqa: PLR2004 - as many as a SHA-256, which hides it
-    expected = _get(link_id).deletion_token_sha256
+    expected = get_any_link(link_id).deletion_token_sha256
     given = hashlib.sha256(token).digest()
     if expected is None or not hmac.compare_digest(bytes(expected), given):
         raise DeletionTokenRefusedError
@@ -124,13 +111,6 @@ def count_transfer(*, link_id: uuid.UUID, now: datetime) -> None:
         raise LinkUsedUpError
     ends = now + timedelta(seconds=settings.CADASTRE_ENTITLEMENT_SECONDS)
     _release(links.filter(transfers_used__gte=F("transfers_max")), now=ends)
-
-
-def _get(link_id: uuid.UUID) -> Link:
-    link = Link.objects.select_related("blob").filter(id=link_id).first()
-    if link is None:
-        raise LinkNotFoundError
-    return link
 
 
 def _delete(link_id: uuid.UUID, *, now: datetime) -> None:

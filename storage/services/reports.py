@@ -14,7 +14,7 @@ from storage.errors import (
     ReportTooLargeError,
 )
 from storage.models import BlockedDigest, Link, Report
-from storage.selectors import get_link_for_report
+from storage.selectors import check_standing, get_any_link
 from storage.services.blocks import block_digest_step
 from storage.services.link_changes import disable_link
 from storage.services.links import AGE_FIRST_LINE
@@ -35,7 +35,8 @@ def report_link(*, link_id: uuid.UUID, category: Report.Category, sealed: bytes,
         raise ReportTooLargeError(f"The text of a report has at most {TEXT_CHARACTERS_MAX} characters.")
     if sealed and not sealed.startswith(AGE_FIRST_LINE):
         raise ReportNotEncryptedError
-    link = get_link_for_report(link_id)
+    link = get_any_link(link_id)
+    check_standing(link)
     return Report.objects.create(link=link, category=category, sealed=sealed, text=text, created_at=now)
 
 

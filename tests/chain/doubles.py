@@ -111,6 +111,10 @@ class NodeDouble:
             described["pruneheight"] = self.prune_height
         return described | self.members
 
+    def getblockcount(self) -> int:
+        """Tell the height."""
+        return len(self.chain) - 1
+
     def getblockhash(self, height: int) -> str:
         """Name a block of the best chain."""
         if not 0 <= height < len(self.hashes):

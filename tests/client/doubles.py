@@ -346,6 +346,8 @@ class _Handler(BaseHTTPRequestHandler):
     def get_link(self, link_id: str) -> None:
         if link_id not in self.double.links:
             return self._problem(410, "link-deleted")
+        if self.double.links[link_id].get("transfers_left") == 0:
+            return self._problem(410, "link-used-up")
         return self._json(200, self.double.links[link_id])
 
     def get_manifest(self, link_id: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from client.age.encoding import encode_identity
 from client.age.files import begin_for_x25519, encrypt_bytes
 from client.age.recipients import get_recipient
 from client.api import Api
@@ -46,11 +47,12 @@ def make_link(
     double: Double,
     *,
     payload: bytes = PLAINTEXT,
+    blob: bytes | None = None,
     files: tuple[tuple[str, bytes], ...] = (("song.flac", PLAINTEXT),),
     padding: int = 0,
     price_msat: int = 0,
 ) -> Link:
-    blob = encrypt_bytes(begin_for_x25519(get_recipient(SECRET)), payload)
+    blob = blob or encrypt_bytes(begin_for_x25519(get_recipient(SECRET)), payload)
     digest = digest_stream(io.BytesIO(blob))
     entries = tuple(ManifestFile(name, "audio/flac", len(data), hashlib.sha256(data).digest()) for name, data in files)
     sealed = encrypt_manifest(Manifest(entries, digest.length, digest.root, padding), SECRET)
@@ -76,6 +78,14 @@ def test_fetches_the_bytes_that_were_encrypted(double: Double, api: Api, tmp_pat
     assert done.path == tmp_path / "song.flac"
     assert done.path.read_bytes() == PLAINTEXT
     assert list(tmp_path.iterdir()) == [done.path]
+
+
+def test_fetches_what_the_age_command_encrypted(age_command: str, double: Double, api: Api, tmp_path: Path):
+    (tmp_path / "key").write_text(encode_identity(SECRET) + "\n")
+    command = [age_command, "-e", "-i", str(tmp_path / "key")]
+    blob = subprocess.run(command, input=PLAINTEXT, capture_output=True, check=True).stdout
+    (tmp_path / "out").mkdir()
+    assert get(api, make_link(double, blob=blob), tmp_path / "out").path.read_bytes() == PLAINTEXT
 
 
 def test_cuts_a_folder_and_its_padding(double: Double, api: Api, tmp_path: Path):

@@ -198,7 +198,9 @@ def test_a_slug_stands_for_one_status_and_title():
 
 
 def test_every_problem_of_users_storage_and_the_frameworks_is_explained():
-    pages = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("api-conventions.md", "uploads.md"))
+    pages = "".join(
+        (DOCS / name).read_text(encoding="utf-8") for name in ("api-conventions.md", "uploads.md", "links.md")
+    )
 
     own = [row for kind, row in PROBLEMS.items() if kind.__module__ in {"users.errors", "storage.errors"}]
     missing = [

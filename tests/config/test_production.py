@@ -24,6 +24,7 @@ COMPLETE = {
     "CADASTRE_DATABASE_URL": "postgresql://cadastre@127.0.0.1/cadastre",
     "CADASTRE_ANCHOR_KEY": Key.from_secret(b"an anchor key of this test alone").to_wif(MAIN),
     "CADASTRE_PAYOUT_XPUB": PAYOUT.xpub,
+    "CADASTRE_REVIEWERS_RECIPIENT": "age1q9w0g4xekhrnwl5uh3nwjtwk5aekyvxnz9r98c58jh9ksexceg3sfdcjws",
 }
 REQUIRED = [
     "CADASTRE_SECRET_KEY",
@@ -75,6 +76,7 @@ def test_production_does_not_start_without(name: str, tmp_path: Path):
         ("CADASTRE_PAYOUT_XPRV", Account.from_seed(bytes(32), MAIN).to_xprv(), "config.E008"),
         ("CADASTRE_FEE_RATE_MIN_SAT_PER_KVB", "300000", "config.E006"),
         ("CADASTRE_DEPOSIT_CONFIRMATIONS", "1", "config.E007"),
+        ("CADASTRE_REVIEWERS_RECIPIENT", "reviewers@cadastre.example", "config.E012"),
     ],
 )
 def test_settings_that_would_lose_something_are_refused(name: str, value: str, identifier: str, tmp_path: Path):

@@ -6,8 +6,9 @@ from django.db import DatabaseError, IntegrityError, connection, models, transac
 from django.db.models import F, Value
 
 from database.amounts import AMOUNT_MAX, IsStoredAsInteger, amount_constraint
-from payouts.models import Balance
-from tests.factories.users import make_user
+from payouts.models import Balance, PayoutBatch, SettlementWindow
+from registry.models import Register
+from tests.factories.users import NOW, make_user
 
 
 @pytest.fixture
@@ -65,22 +66,65 @@ def test_the_condition_tells_integers_apart_where_the_engine_does_not(balance: B
 
 
 def list_amount_fields() -> list[tuple[type[models.Model], str]]:
-    """Return every column of an amount that is always set, in the tables of money and of prices."""
+    """Return every column of an amount, whichever table it is in."""
     return [
         (model, field.name)
-        for model in [*apps.get_app_config("payouts").get_models(), *apps.get_app_config("storage").get_models()]
-        for field in model._meta.fields
-        if field.name.endswith(("_msat", "_sat")) and not field.null
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if field.name.endswith(("_msat", "_sat"))
     ]
+
+
+def test_amounts_are_found_in_all_packages():
+    assert {model._meta.app_label for model, _ in list_amount_fields()} == {"payouts", "registry", "storage"}
 
 
 @pytest.mark.parametrize(
     ("model", "field"), list_amount_fields(), ids=[f"{model.__name__}.{field}" for model, field in list_amount_fields()]
 )
 def test_every_amount_is_guarded_by_its_table(model: type[models.Model], field: str):
+    is_optional = model._meta.get_field(field).null
     names = {constraint.name: constraint for constraint in model._meta.constraints}
     assert any(
-        constraint == amount_constraint(name=name, field=field, minimum=minimum)
+        constraint == amount_constraint(name=name, field=field, minimum=minimum, is_optional=is_optional)
         for name, constraint in names.items()
         for minimum in (0, 1, -AMOUNT_MAX)
     )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", ["1.5", "'a word'", "-1"])
+def test_an_optional_amount_is_an_integer_or_nothing(value: str):
+    SettlementWindow.objects.create(number=0, opened_at=NOW)
+
+    for column in ("sum_msat", "refund_sum_msat"):
+        with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE payouts_settlementwindow SET {column} = {make_literal(value)}")
+    SettlementWindow.objects.update(sum_msat=AMOUNT_MAX, refund_sum_msat=0)
+    SettlementWindow.objects.update(sum_msat=None, refund_sum_msat=None)
+
+
+def make_literal(value: str) -> str:
+    """Return a value as the engine would refuse it: PostgreSQL rounds a fraction, so there it is a text."""
+    return f"'{value}'" if connection.vendor == "postgresql" and value == "1.5" else value
+
+
+@pytest.mark.django_db
+def test_the_value_that_a_register_was_founded_on_is_an_integer():
+    with pytest.raises(IntegrityError, match="registry_register_first_value_not_negative"), transaction.atomic():
+        Register.objects.create(
+            network="regtest",
+            first_txid="11" * 32,
+            first_vout=0,
+            first_value_sat=-1,
+            first_script=b"\x00\x14" + bytes(20),
+            founded_at=NOW,
+        )
+
+
+@pytest.mark.django_db
+def test_a_payout_batchs_fee_is_not_negative():
+    with pytest.raises(IntegrityError, match="payouts_batch_fee_not_negative"), transaction.atomic():
+        PayoutBatch.objects.create(
+            state=PayoutBatch.State.PROPOSED, total_sat=1, fee_sat=-1, created_at=NOW, changed_at=NOW
+        )

@@ -17,7 +17,9 @@ from payouts.services.windows import close_window
 from registry.models import AnchorCoin, AnchorScript
 from registry.rules.digest_lines import Digests
 from registry.services.submissions import register_digests
-from storage.models import Link
+from storage.models import Link, Report
+from storage.services.blocks import block_digest
+from storage.services.reports import report_link
 from tests.factories import payouts, registry
 from tests.factories.storage import make_upload
 from tests.factories.users import NOW, make_secret
@@ -58,6 +60,8 @@ def tell_of_a_record(number: int) -> None:
     make_upload(bob, received=4)
     record = registry.make_record(bob, content=uuid4().bytes)
     registry.make_claim(alice, record=record, holder=registry.make_holder(alice, name=f"Archive {number}"))
+    report_link(link_id=Link.objects.latest("id").id, category=Report.Category.OTHER, sealed=b"", text="", now=NOW)
+    block_digest(sha256=uuid4().bytes * 2, actor=alice, reason="A court's order.", now=NOW)
     digests = Digests(joined=bytes(32), body_sha256=bytes(32))
     register_digests(user=bob, key=f"submission {number}", digests=digests, now=NOW)
     anchor = registry.make_anchor()

@@ -34,9 +34,15 @@ class Scenario:
     points_min: int
     """How many points there are at least: a little below their present number, which changes with the services."""
 
+    loses_mempool = False
+    """Whether the node ends as by a power cut once the starting state is made, so that nothing waits in it."""
+
     def prepare(self) -> None:
         """Make the starting state, in the database and on the node."""
         raise NotImplementedError
+
+    def restore(self) -> None:
+        """Bring back what the starting state has beside database and node; most scenarios have nothing there."""
 
     def sweep(self) -> None:
         """Run the system's own sweeps once. Points count in here."""
@@ -60,17 +66,21 @@ def drive(make_scenario: Callable[[], Scenario], engine: Engine, node: DevnodePr
 
     Raises SystemExit where one does not hold, and where there are fewer than the scenario's `points_min`.
     """
-    points_min = make_scenario().points_min
+    scenario = make_scenario()
     _start(node)
-    if _fork(make_scenario().prepare):
+    if _fork(scenario.prepare):
         raise SystemExit("the starting state could not be made")
-    node.stop()
+    if scenario.loses_mempool:
+        node.kill()
+    else:
+        node.stop()
     engine.save()
     saved = node.directory.with_name("node-starting-state")
     shutil.copytree(node.directory, saved)
     points = _count_points(make_scenario, engine, node, saved)
-    if points < points_min:
-        raise SystemExit(f"killed at {points} points only, where {points_min} are known: do the hooks still apply?")
+    if points < scenario.points_min:
+        known = scenario.points_min
+        raise SystemExit(f"killed at {points} points only, where {known} are known: do the hooks still apply?")
     return points
 
 
@@ -82,6 +92,7 @@ def _count_points(make_scenario: Callable[[], Scenario], engine: Engine, node: D
         shutil.copytree(saved, node.directory)
         _start(node)
         scenario = make_scenario()
+        scenario.restore()
         status = _fork(lambda: run(scenario, kill_at=point))  # noqa: B023  forked before the next turn
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == KILLED:
             if _fork(lambda: run(scenario, kill_at=0)):  # noqa: B023

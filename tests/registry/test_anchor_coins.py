@@ -79,6 +79,53 @@ def test_at_most_two_coins_are_merged_the_largest_first(anchoring: Anchoring, ke
     assert list_spent(second.batch)[1:] == [(coins[0].txid, 0), (coins[2].txid, 0)]
 
 
+def test_coins_of_an_earlier_key_and_those_that_cost_more_than_they_bring_are_stranded(
+    anchoring: Anchoring, key: Key, settings: Settings
+):
+    """Passes if all coins of the present key and of the next one count while the present one is paid, also beyond the
+    two that one anchor merges; one that is not worth its input does not; and the present key's do not any more once
+    the anchors have moved."""
+    next_key = generate_key()
+    settings.CADASTRE_ANCHOR_NEXT_KEY = next_key.to_wif(REGTEST)
+    settings.CADASTRE_FEE_RATE_MIN_SAT_PER_KVB = 10_000
+    anchoring.sweep()
+    anchoring.pay(key, 20_000, 680, 681)
+    anchoring.pay(next_key, 40_000, 30_000)
+
+    funds = get_anchor_funds(now=NOW)
+    assert (funds.top_ups_sat, funds.stranded_sat) == (90_681, 680)
+    assert funds.funds_sat == funds.continuation_sat + 90_681
+    anchoring.anchor()
+    settings.CADASTRE_ANCHOR_KEY, settings.CADASTRE_ANCHOR_NEXT_KEY = settings.CADASTRE_ANCHOR_NEXT_KEY, ""
+    funds = get_anchor_funds(now=NOW)
+    assert (funds.top_ups_sat, funds.stranded_sat) == (0, 21_361)
+    assert len(list_spent(anchoring.anchor().batch)) == 1
+
+
+def test_the_alarm_goes_off_when_only_stranded_money_is_left(poor: Anchoring, settings: Settings):
+    """Passes if a fortune on a key that the anchors have left behind does not keep the health check from failing."""
+    settings.CADASTRE_HEALTH_FUNDS_ANCHORS = 1
+    old_key, next_key = get_anchor_keys().payee, generate_key()
+    settings.CADASTRE_ANCHOR_NEXT_KEY = next_key.to_wif(REGTEST)
+    # 400 sat and 300 sat pay for one anchor of two inputs, which moves the chain to the next key; 475 sat are left.
+    poor.pay(old_key, 300)
+    poor.anchor()
+    settings.CADASTRE_ANCHOR_KEY, settings.CADASTRE_ANCHOR_NEXT_KEY = settings.CADASTRE_ANCHOR_NEXT_KEY, ""
+    settings.CADASTRE_FEE_RATE_MIN_SAT_PER_KVB = 2_000
+
+    poor.pay(old_key, 1_000_000)
+
+    [detail] = [reason.detail for reason in get_health(now=NOW).reasons if reason.code == "funds-low"]
+    assert "1,000,000 sat more are stranded" in detail
+    assert get_anchor_funds(now=NOW).anchors_affordable == 0
+    poor.seal()
+    with pytest.raises(AnchorFundsError):
+        poor.sweep()
+    poor.pay(next_key, 1_000_000)
+    assert "funds-low" not in [reason.code for reason in get_health(now=NOW).reasons]
+    assert poor.sweep() == 1
+
+
 def test_a_coin_that_is_not_worth_its_own_fee_is_left(anchoring: Anchoring, key: Key):
     [coin] = anchoring.pay(key, 680)
     anchoring.transport.rate_sat_per_kvb = 10_000

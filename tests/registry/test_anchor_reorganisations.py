@@ -87,9 +87,12 @@ def test_the_other_version_mined_alone(anchoring: Anchoring, tmp_path: Path):
     anchoring.check(tmp_path)
 
 
-def test_the_other_version_mined_with_children_built_already(anchoring: Anchoring, tmp_path: Path):
+def test_the_other_version_mined_with_children_built_already(
+    anchoring: Anchoring, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     """Passes if two children of a replaced parent are signed anew, one after the other, on the version that the new
-    branch has, with their commitments, and end FINAL with proofs that the verifier accepts."""
+    branch has, with their commitments, and end FINAL with proofs that the verifier accepts. No node is offered what it
+    must refuse meanwhile."""
     parent = anchoring.seal()
     anchoring.sweep()
     before, after = anchoring.replace(Anchor.objects.get(batch=parent), deadline=DEADLINE)
@@ -111,6 +114,7 @@ def test_the_other_version_mined_with_children_built_already(anchoring: Anchorin
     assert list_spent(grandchild.batch) == [(new[0].txid, 0)]
     assert not set(old) & set(new)
     assert [len(list_commitments(anchor)) for anchor in (child, grandchild)] == [1, 1]
+    assert "was refused" not in caplog.text
     anchoring.check(tmp_path)
 
 

@@ -53,8 +53,19 @@ def test_an_address_gets_so_many_archives_an_hour(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.django_db
-def test_the_settings_say_how_many_archives_an_hour(settings: Settings):
-    assert ScopedRateThrottle.THROTTLE_RATES["archives"] == f"{settings.CADASTRE_ARCHIVES_PER_HOUR}/hour"
+def test_an_address_gets_the_anchors_file_so_often_an_hour(monkeypatch: pytest.MonkeyPatch, founded: FoundedRegister):
+    monkeypatch.setitem(ScopedRateThrottle.THROTTLE_RATES, "anchors", "2/hour")
+    carol = [Client().get("/api/v1/anchors") for _ in range(3)]
+
+    assert [answer.status_code for answer in carol] == [200, 200, 429]
+    assert Client(REMOTE_ADDR="192.0.2.7").get("/api/v1/anchors").status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_settings_say_how_many_an_hour(settings: Settings):
+    rates = ScopedRateThrottle.THROTTLE_RATES
+    assert rates["archives"] == f"{settings.CADASTRE_ARCHIVES_PER_HOUR}/hour"
+    assert rates["anchors"] == f"{settings.CADASTRE_ANCHORS_FILES_PER_HOUR}/hour"
 
 
 @pytest.mark.django_db

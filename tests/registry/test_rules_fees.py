@@ -4,11 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.rules.fees import (
+    CONTINUATION_SAT_MIN,
     INCREMENTAL_RATE_SAT_PER_KVB,
     Paid,
     choose_rate,
     compute_fee_range,
     compute_least_replacement,
+    count_affordable,
     fee_at,
 )
 
@@ -19,6 +21,44 @@ rates = st.integers(min_value=100, max_value=1_000_000)
 
 def test_a_fee_is_rounded_up():
     assert (fee_at(1_000, 141), fee_at(1_001, 141), fee_at(0, 141)) == (141, 142, 0)
+
+
+def count(continuation_sat: int, *top_ups_sat: int) -> int:
+    """Return for how many anchors of 1,000 sat, and 400 sat for each top-up, the funds last."""
+    return count_affordable(continuation_sat=continuation_sat, top_ups_sat=top_ups_sat, anchor_sat=1_000, input_sat=400)
+
+
+def test_a_continuation_pays_for_anchors_until_it_would_be_too_small_to_be_relayed():
+    left_sat = CONTINUATION_SAT_MIN
+
+    assert [count(0), count(left_sat + 999), count(left_sat + 1_000), count(left_sat + 2_999)] == [0, 0, 1, 2]
+
+
+def test_top_ups_are_merged_two_at_a_time_and_cost_their_inputs():
+    # The first anchor takes two for 1,800 sat, the second the third one for 1,400 sat, and 294 sat stay.
+    assert count(CONTINUATION_SAT_MIN, 1_500, 1_000, 700) == 2
+    assert count(CONTINUATION_SAT_MIN, 1_500, 1_000, 699) == 1
+
+
+def test_many_small_top_ups_help_nothing_if_two_of_them_do_not_pay_for_the_anchor_that_takes_them():
+    assert count(CONTINUATION_SAT_MIN, *[800] * 1_000) == 0
+    assert count(CONTINUATION_SAT_MIN, *[900] * 1_000) == 500
+
+
+@given(
+    continuation_sat=st.integers(0, 20_000),
+    top_ups_sat=st.lists(st.integers(401, 5_000), max_size=9).map(lambda values: sorted(values, reverse=True)),
+)
+def test_the_count_is_that_of_anchors_paid_one_by_one(continuation_sat: int, top_ups_sat: list[int]):
+    expected, rest_sat, left = 0, continuation_sat, list(top_ups_sat)
+    while True:
+        merged, left = left[:2], left[2:]
+        rest_sat += sum(merged) - 1_000 - 400 * len(merged)
+        if rest_sat < CONTINUATION_SAT_MIN:
+            break
+        expected += 1
+
+    assert count(continuation_sat, *top_ups_sat) == expected
 
 
 def test_the_rate_is_the_estimate_within_its_limits():

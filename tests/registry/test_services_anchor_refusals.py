@@ -6,16 +6,17 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from chain.node import NodeClient
-from chain.transactions import virtual_size
+from chain.transactions import Coin, Output, build_transaction, sign_transaction, virtual_size
 from registry.errors import AnchorRaceError
 from registry.models import Anchor, AnchorTransaction, Batch, Register
 from registry.services import anchors
 from registry.services.anchor_keys import get_anchor_keys
 from registry.services.anchor_versions import replace_anchor
 from tests.nodes import DevnodeProcess
-from tests.registry.anchor_nodes import DEADLINE, BehindNode, RefusingNode, pass_blocks, sweep_times
+from tests.registry.anchor_nodes import DEADLINE, BehindNode, RefusingNode, StingyNode, pass_blocks, sweep_times
 from tests.registry.anchoring import Anchoring, get_current
 from tests.registry.conftest import NOW, FoundedRegister
+from tests.registry.test_services_successions import lose_key, succeed
 
 State = Anchor.State
 
@@ -140,3 +141,65 @@ def test_nothing_is_signed_for_a_register_that_was_succeeded_meanwhile(anchoring
     )
     with pytest.raises(AnchorRaceError):
         anchors.sign_anchor(batch=batch, node=anchoring.node, now=NOW)
+
+
+def list_reports(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the errors that the sweeps logged since they were last asked for."""
+    found = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    caplog.clear()
+    return found
+
+
+def test_a_refusal_is_logged_once_until_it_ends_or_changes(anchoring: Anchoring, caplog: pytest.LogCaptureFixture):
+    """Passes if ten sweeps on a node that refuses an anchor log one error, another reason is logged too, and the first
+    one again after a node has taken the anchor in between."""
+    refusing = RefusingNode(anchoring.devnode.url, transport=anchoring.transport)
+    stingy = StingyNode(anchoring.devnode.url, transport=anchoring.transport)
+    batch = anchoring.seal()
+
+    sweep_times(anchoring, refusing, count=10)
+    [report] = list_reports(caplog)
+    assert "bad-txns-inputs-missingorspent" in report
+    sweep_times(anchoring, stingy, count=10)
+    [report] = list_reports(caplog)
+    assert "insufficient fee" in report
+    anchor = Anchor.objects.get(batch=batch)
+    assert anchor.refusal.startswith(get_current(batch).txid)
+    anchoring.sweep()
+    anchor.refresh_from_db()
+    assert (anchor.refusal, list_reports(caplog)) == ("", [])
+    sweep_times(anchoring, refusing, count=10)
+    assert len(list_reports(caplog)) == 1
+    anchoring.mine(1)
+    anchor.refresh_from_db()
+    assert (anchor.state, anchor.refusal) == (State.MINED, "")
+
+
+def test_an_anchor_of_a_succeeded_register_that_is_refused_for_ever_is_logged_once(
+    anchoring: Anchoring, settings: Settings, caplog: pytest.LogCaptureFixture
+):
+    """Passes if an old register's anchor whose continuation somebody with the key has spent is reported by the first
+    of many sweeps, and the new register's anchors go on meanwhile."""
+    old, old_key = anchoring.founded.register, settings.CADASTRE_ANCHOR_KEY
+    outpoint = lose_key(anchoring, settings)
+    new_key = settings.CADASTRE_ANCHOR_KEY
+    settings.CADASTRE_ANCHOR_KEY = old_key
+    key = get_anchor_keys().payee
+    anchoring.seal()
+    anchoring.sweep()
+    anchoring.forget()
+    coin = Coin(old.first_txid, old.first_vout, old.first_value_sat, bytes(old.first_script))
+    theirs = Output(coin.value_sat - 1_000, anchoring.founded.wallet.key.script_pubkey)
+    raw = sign_transaction(
+        build_transaction(coins=[coin], outputs=[theirs], lock_time=0), coins=[coin], keys={key.script_pubkey: key}
+    )
+    anchoring.node.send_raw_transaction(raw)
+    anchoring.mine(1)
+    settings.CADASTRE_ANCHOR_KEY = new_key
+    succeed(anchoring, old, outpoint)
+    list_reports(caplog)
+
+    anchoring.settle()
+
+    assert len(list_reports(caplog)) == 1
+    assert Anchor.objects.get(batch__register=old).height is None

@@ -68,7 +68,11 @@ def get_code(answer: Any) -> tuple[int, str]:
 def test_a_link_is_made_with_limits_and_a_deletion_token(bob: User):
     upload = make_upload(bob, received=len(CONTENT), now=timezone.now())
     expires_at, token = timezone.now() + timedelta(days=2), hashlib.sha256(b"token").digest()
-    limits = {"expires_at": expires_at.isoformat(), "transfers_max": 3, "deletion_token_sha256": token.hex()}
+    limits: dict[str, object] = {
+        "expires_at": expires_at.isoformat(),
+        "transfers_max": 3,
+        "deletion_token_sha256": token.hex(),
+    }
 
     made = post_link(bob, make_document(upload=str(upload.id), **make_digest(), **limits))
 
@@ -127,11 +131,13 @@ def test_refuses_an_expiry_that_has_passed(bob: User):
 def test_an_owner_sees_what_became_of_links(bob: User):
     links = [make_link(bob)]
     links += [make_link(bob, blob=links[0].blob) for _ in range(4)]
-    for link, ended in zip(
-        links[1:],
-        [{"expires_at": NOW}, {"transfers_max": 1, "transfers_used": 1}, {"disabled_at": NOW}, {"deleted_at": NOW}],
-        strict=True,
-    ):
+    ends: list[dict[str, Any]] = [
+        {"expires_at": NOW},
+        {"transfers_max": 1, "transfers_used": 1},
+        {"disabled_at": NOW},
+        {"deleted_at": NOW},
+    ]
+    for link, ended in zip(links[1:], ends, strict=True):
         Link.objects.filter(id=link.id).update(**ended)
 
     found = {link["id"]: link["state"] for link in make_client(bob).get("/api/v1/links").json()["results"]}

@@ -8,6 +8,7 @@ from django.test import Client
 
 from chain.models import FollowerState
 from registry.models import Anchor
+from registry.rules.fees import CONTINUATION_SAT_MIN
 from registry.selectors.registers import get_consumer
 from tests.factories.registry import FIRST_VALUE_SAT, make_anchor, make_document_record, make_sealed_batch
 from tests.factories.users import NOW, make_client, make_user
@@ -81,9 +82,10 @@ def test_the_anchors_and_their_money_are_counted(prometheus: Client):
     assert samples["cadastre_last_anchor_confirmations", ()] == 6
     assert samples["cadastre_anchor_funds_sat", (("part", "continuation"),)] == left
     assert samples["cadastre_anchor_funds_sat", (("part", "top_ups"),)] == 0
+    assert samples["cadastre_anchor_stranded_sat", ()] == 0
     assert samples["cadastre_anchor_fees_spent_sat", ()] == fees[0]
     assert samples["cadastre_anchor_cost_sat", ()] == fees[1]
-    assert samples["cadastre_anchors_affordable", ()] == left // fees[1]
+    assert samples["cadastre_anchors_affordable", ()] == (left - CONTINUATION_SAT_MIN) // fees[1]
     assert samples["cadastre_anchor_daily_cap_sat", ()] == 200_000
     assert samples["cadastre_followed_height", (("consumer", "registry"),)] == (first.height or 0) + 5
     assert samples["cadastre_queue_rows", (("queue", "records"), ("sweep", "registry.seal_batches"))] == 1

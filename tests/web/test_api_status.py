@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from chain.models import FollowerState
 from registry.models import Anchor
+from registry.rules.fees import CONTINUATION_SAT_MIN
 from registry.selectors.registers import get_consumer
 from tests.factories.registry import (
     FIRST_VALUE_SAT,
@@ -87,7 +88,7 @@ def test_what_waits_for_a_person_is_no_failure(settings: Settings, alice: User, 
     follow(followed_at=timezone.now())
     record = make_record(bob, now=ago(9_000))
     make_claim(alice, record=record, now=ago(8_000))
-    make_anchor(now=ago(7_000))
+    make_anchor(state=Anchor.State.FINAL, now=ago(7_000))
     settings.CADASTRE_HEALTH_WAIT_SECONDS = 60
 
     waiting = {queue["queue"]: queue for queue in Client().get(URL).json()["waiting"]}
@@ -147,7 +148,7 @@ def test_it_fails_once_the_funds_pay_for_too_few_anchors(settings: Settings):
     anchor = make_anchor(state=Anchor.State.FINAL)
     assert anchor.current is not None
     left_sat = FIRST_VALUE_SAT - anchor.current.fee_sat
-    affordable = left_sat // anchor.current.fee_sat
+    affordable = (left_sat - CONTINUATION_SAT_MIN) // anchor.current.fee_sat
     settings.CADASTRE_HEALTH_FUNDS_ANCHORS = affordable
     assert read_reasons() == []
     settings.CADASTRE_HEALTH_FUNDS_ANCHORS = affordable + 1
@@ -155,9 +156,34 @@ def test_it_fails_once_the_funds_pay_for_too_few_anchors(settings: Settings):
     assert read_reasons() == ["funds-low"]
     assert Client().get(URL).json()["funds"] == {
         "funds_sat": left_sat,
+        "stranded_sat": 0,
         "anchor_cost_sat": anchor.current.fee_sat,
         "anchors_affordable": affordable,
     }
+
+
+def test_it_fails_once_the_cap_leaves_less_than_an_anchor_costs(settings: Settings):
+    now = timezone.now()
+    follow(followed_at=now)
+    anchor = make_anchor(state=Anchor.State.FINAL, now=now)
+    assert anchor.current is not None
+    settings.CADASTRE_ANCHOR_DAILY_CAP_SAT = 2 * anchor.current.fee_sat
+    assert read_reasons() == []
+    settings.CADASTRE_ANCHOR_DAILY_CAP_SAT -= 1
+
+    assert read_reasons() == ["daily-cap"]
+
+
+def test_it_fails_once_an_anchor_waits_too_long_for_its_confirmations(settings: Settings):
+    now = timezone.now()
+    follow(followed_at=now)
+    anchor = make_anchor(state=Anchor.State.MINED)
+    limit = timedelta(seconds=settings.CADASTRE_HEALTH_WAIT_SECONDS)
+    Anchor.objects.filter(id=anchor.id).update(changed_at=now - limit + timedelta(seconds=60))
+    assert read_reasons() == []
+    Anchor.objects.filter(id=anchor.id).update(changed_at=now - limit - timedelta(seconds=60))
+
+    assert read_reasons() == ["waiting"]
 
 
 def test_an_anchor_is_reckoned_at_the_operators_floor_if_the_last_one_paid_less(settings: Settings):

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from chain.models import FollowerState
 from registry.models import Anchor
+from registry.rules.fees import CONTINUATION_SAT_MIN
 from registry.selectors.registers import get_consumer
 from tests.factories.registry import (
     FIRST_VALUE_SAT,
@@ -53,7 +54,8 @@ def test_the_first_page_shows_the_anchors_money(desk: Client):
     assert anchor.current is not None
     fee_sat = anchor.current.fee_sat
     assert f"Funds left {FIRST_VALUE_SAT - fee_sat:,} sat" in text
-    assert f"Anchors they pay for {(FIRST_VALUE_SAT - fee_sat) // fee_sat:,}" in text
+    assert f"Anchors they pay for {(FIRST_VALUE_SAT - fee_sat - CONTINUATION_SAT_MIN) // fee_sat:,}" in text
+    assert "Stranded 0 sat" in text
     assert f"Fees spent {fee_sat} sat" in text
     assert "of 200,000 sat" in text
 

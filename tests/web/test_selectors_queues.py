@@ -13,9 +13,11 @@ from payouts.services.settlement import settle_windows
 from payouts.services.statements import make_statements
 from payouts.services.windows import close_window, open_first_window
 from registry.models import Anchor, Batch, Record
+from storage.models import Blob, Link, Report
+from storage.services.reports import report_link
 from tests.factories import payouts
 from tests.factories.registry import make_anchor, make_claim, make_document_record, make_record, make_sealed_batch
-from tests.factories.storage import make_blob, make_upload
+from tests.factories.storage import make_blob, make_link, make_upload
 from tests.factories.users import NOW
 from users.models import User
 from web.selectors.health import get_health
@@ -50,6 +52,25 @@ def test_uploads_are_due_once_their_time_is_over(bob: User):
     make_upload(bob, content=b"other", now=NOW)
 
     assert measure("uploads_expired", seconds=0) == (1, 10)
+
+
+def test_a_link_waits_for_its_release_and_an_erased_blob_for_its_removal(bob: User):
+    make_link(bob)
+    Link.objects.update(release_at=NOW)
+    assert (measure("links_ended"), measure("blobs_erased")) == ((1, 60), (0, 0))
+
+    Link.objects.update(released_at=NOW)
+    Blob.objects.update(erased_at=NOW)
+    assert (measure("links_ended"), measure("blobs_erased")) == ((0, 0), (1, 60))
+
+    Blob.objects.update(removed_at=NOW)
+    assert measure("blobs_erased") == (0, 0)
+
+
+def test_a_report_waits_for_a_reviewer(bob: User):
+    report_link(link_id=make_link(bob).id, category=Report.Category.OTHER, sealed=b"", text="", now=NOW)
+
+    assert measure("reports") == (1, 60)
 
 
 def test_a_blob_waits_for_its_record(bob: User):

@@ -37,7 +37,8 @@ class FollowerOutput(serializers.Serializer[Any]):
 class FundsOutput(serializers.Serializer[Any]):
     """What the anchors have left."""
 
-    funds_sat = serializers.IntegerField(source="funds.funds_sat")
+    funds_sat = serializers.IntegerField()
+    stranded_sat = serializers.IntegerField(help_text="Coins of theirs that they cannot use; not in funds_sat.")
     anchor_cost_sat = serializers.IntegerField()
     anchors_affordable = serializers.IntegerField()
 

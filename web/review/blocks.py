@@ -52,7 +52,7 @@ class BlockedDigestAdmin(ReadOnlyAdmin[BlockedDigest]):
     def add_view(
         self,
         request: HttpRequest,
-        form_url: str = "",
+        form_url: str = "",  # noqa: ARG002  the hook's signature
         extra_context: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> HttpResponse:
         """Block a digest."""
@@ -110,7 +110,7 @@ class BlockedDigestAdmin(ReadOnlyAdmin[BlockedDigest]):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "Blocked digest",
-            "block": block,
+            "blocked": block,
             "form": form,
             "can_decide": block is None or (block.unblocked_at is None and can_unblock(request)),
         }

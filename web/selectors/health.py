@@ -16,11 +16,6 @@ from registry.selectors.funds import AnchorFunds, get_anchor_funds
 from registry.selectors.registers import find_register, get_consumer
 from web.selectors.queues import Waiting, list_waiting, seconds_since
 
-ANCHOR_VIRTUAL_BYTES = 157
-"""The size of an anchor without a top-up: one input and two outputs, what the fee floor is reckoned on."""
-
-VIRTUAL_KILOBYTE = 1_000
-
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -47,15 +42,6 @@ class FollowerFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class FundsFacts:
-    """The anchors' money, in sat, and for how many more anchors it lasts at what the last one cost, or the floor."""
-
-    funds: AnchorFunds
-    anchor_cost_sat: int
-    anchors_affordable: int
-
-
-@dataclass(frozen=True, slots=True)
 class LastAnchor:
     """The highest anchor in a block."""
 
@@ -74,7 +60,7 @@ class HealthFacts:
     waiting: tuple[Waiting, ...]
     followers: tuple[FollowerFacts, ...]
     last_anchor: LastAnchor | None
-    funds: FundsFacts | None
+    funds: AnchorFunds | None
     reasons: tuple[Reason, ...]
 
     @property
@@ -90,11 +76,12 @@ def get_health(*, now: datetime) -> HealthFacts:
     oldest_unanchored_seconds = seconds_since(oldest_unanchored_at, now)
     waiting = list_waiting(now=now)
     followers = _list_followers(register, now=now)
-    funds = None if register is None else _get_funds(register, now=now)
+    funds = None if register is None else get_anchor_funds(now=now)
     reasons = (
         *_judge_waiting(oldest_unanchored_seconds, waiting),
         *_judge_followers(followers),
         *_judge_funds(funds),
+        *_judge_spending(funds),
         *_judge_chain_end(register),
     )
     return HealthFacts(
@@ -147,16 +134,6 @@ def _find_last_anchor(tip_height: int | None) -> LastAnchor | None:
     return LastAnchor(txid=txid, height=height, confirmations=max(0, tip_height - height + 1))
 
 
-def _get_funds(register: Register, *, now: datetime) -> FundsFacts:
-    """Return the funds, and what an anchor costs: what the last one paid, but not less than the operator's floor."""
-    funds = get_anchor_funds(now=now)
-    floor_sat = -(-settings.CADASTRE_FEE_RATE_MIN_SAT_PER_KVB * ANCHOR_VIRTUAL_BYTES // VIRTUAL_KILOBYTE)
-    anchors = Anchor.objects.filter(batch__register=register).order_by("-batch__seq")
-    last_fee_sat = anchors.values_list("current__fee_sat", flat=True).first() or 0
-    cost_sat = max(floor_sat, last_fee_sat)
-    return FundsFacts(funds=funds, anchor_cost_sat=cost_sat, anchors_affordable=funds.funds_sat // cost_sat)
-
-
 def _judge_waiting(oldest_unanchored_seconds: int, waiting: Sequence[Waiting]) -> Iterator[Reason]:
     limit = settings.CADASTRE_HEALTH_WAIT_SECONDS
     if oldest_unanchored_seconds > limit:
@@ -188,13 +165,24 @@ def _judge_followers(followers: Sequence[FollowerFacts]) -> Iterator[Reason]:
             )
 
 
-def _judge_funds(funds: FundsFacts | None) -> Iterator[Reason]:
+def _judge_funds(funds: AnchorFunds | None) -> Iterator[Reason]:
     needed = settings.CADASTRE_HEALTH_FUNDS_ANCHORS
     if funds is not None and funds.anchors_affordable < needed:
+        stranded = f" {funds.stranded_sat:,} sat more are stranded." if funds.stranded_sat else ""
         yield Reason(
             "funds-low",
-            f"The anchors have {funds.funds.funds_sat:,} sat left, enough for {funds.anchors_affordable:,} at "
-            f"{funds.anchor_cost_sat:,} sat each; the limit is {needed:,}.",
+            f"The anchors have {funds.funds_sat:,} sat left, enough for {funds.anchors_affordable:,} at "
+            f"{funds.anchor_cost_sat:,} sat each; the limit is {needed:,}.{stranded}",
+        )
+
+
+def _judge_spending(funds: AnchorFunds | None) -> Iterator[Reason]:
+    """Yield a reason if the daily cap leaves less than an anchor costs: nothing is signed until a day has passed."""
+    if funds is not None and funds.daily_cap_sat - funds.spent_today_sat < funds.anchor_cost_sat:
+        yield Reason(
+            "daily-cap",
+            f"The anchors of the last 24 hours may cost {funds.spent_today_sat:,} sat, and the next one "
+            f"{funds.anchor_cost_sat:,} sat; the cap is {funds.daily_cap_sat:,} sat.",
         )
 
 

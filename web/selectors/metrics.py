@@ -6,8 +6,9 @@ from django.conf import settings
 from django.db.models import Count
 
 from registry.models import Anchor
+from registry.selectors.funds import AnchorFunds
 from web.metrics import Gauge, Gauges
-from web.selectors.health import FollowerFacts, FundsFacts, HealthFacts, LastAnchor, get_health
+from web.selectors.health import FollowerFacts, HealthFacts, LastAnchor, get_health
 from web.selectors.queues import Waiting
 
 
@@ -79,16 +80,20 @@ def _add_anchors(gauges: Gauges, last: LastAnchor | None) -> None:
         gauges.add("cadastre_last_anchor_confirmations", "Confirmations of the highest anchor.", last.confirmations)
 
 
-def _add_funds(gauges: Gauges, facts: FundsFacts) -> None:
-    funds = facts.funds
+def _add_funds(gauges: Gauges, funds: AnchorFunds) -> None:
     gauges.add_labelled(
         "cadastre_anchor_funds_sat",
         "What the anchors have left, in satoshi: the continuation, and top-ups that the next anchors take in.",
         (({"part": "continuation"}, funds.continuation_sat), ({"part": "top_ups"}, funds.top_ups_sat)),
     )
-    gauges.add("cadastre_anchor_cost_sat", "What the next anchor costs at the last one's fee.", facts.anchor_cost_sat)
     gauges.add(
-        "cadastre_anchors_affordable", "How many anchors the funds pay for at that cost.", facts.anchors_affordable
+        "cadastre_anchor_stranded_sat",
+        "Coins paid to an earlier anchor key, or worth less than they cost to spend: no part of the funds.",
+        funds.stranded_sat,
+    )
+    gauges.add("cadastre_anchor_cost_sat", "What the next anchor costs at the last one's rate.", funds.anchor_cost_sat)
+    gauges.add(
+        "cadastre_anchors_affordable", "How many anchors the funds pay for at that cost.", funds.anchors_affordable
     )
     gauges.add(
         "cadastre_anchor_fees_spent_sat",

@@ -104,6 +104,8 @@ def _list_registry_queues() -> Iterator[_Queue]:
     yield _Queue("registry.send_anchors", "anchors_signed", "signed anchors to be sent", signed, "changed_at")
     sent = anchors.filter(state=Anchor.State.BROADCAST)
     yield _Queue("registry.follow_chain", "anchors", "anchors for a block", sent, "changed_at")
+    mined = anchors.filter(state=Anchor.State.MINED)
+    yield _Queue("registry.follow_chain", "anchors_mined", "anchors for their confirmations", mined, "changed_at")
 
 
 def _list_payout_queues(now: datetime) -> Iterator[_Queue]:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from chain.errors import ChainError
+from chain.errors import BlockPrunedError, ChainError
 from chain.networks import get_network
 from chain.node import NodeClient, get_node
 from registry.errors import RegistryError
@@ -16,6 +16,11 @@ from registry.services.anchor_coins import find_coins
 from registry.services.anchor_keys import get_anchor_keys
 from registry.services.founding import CONFIRMATIONS_MIN, find_first_outpoint, found_register
 from registry.services.successions import succeed_register
+
+SCAN_SECONDS_MAX = 900
+"""A node with slow disks reads all unspent outputs of the main network in so long."""
+
+BLOCKS_PER_LINE = 1_000
 
 
 class Command(BaseCommand):
@@ -35,9 +40,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Found the register, or say what is missing."""
-        node = get_node()
+        node = get_node(timeout_s_min=SCAN_SECONDS_MAX)
         try:
-            outpoint = _parse(options["outpoint"]) if options["outpoint"] else find_first_outpoint(node=node)
+            outpoint = _parse(options["outpoint"]) if options["outpoint"] else self._find(node)
             if outpoint is None:
                 address = get_anchor_keys().payee.address(get_network(settings.CADASTRE_NETWORK))
                 raise CommandError(
@@ -49,6 +54,19 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"{register} with {register.first_value_sat} sat")
         self._find_coins(node)
+
+    def _find(self, node: NodeClient) -> tuple[str, int] | None:
+        """Find the oldest suitable output, and say how far that is where every block has to be read."""
+
+        def note_progress(height: int, last_height: int) -> None:
+            if height % BLOCKS_PER_LINE == 0:
+                self.stderr.write(f"looked at block {height} of {last_height}")
+
+        try:
+            return find_first_outpoint(node=node, note_progress=note_progress)
+        except BlockPrunedError as error:
+            advice = "Name the output with --outpoint, or use a node that has the block."
+            raise CommandError(f"{error}. {advice}") from error
 
     def _find_coins(self, node: NodeClient) -> None:
         """Find what else was paid to the key in blocks that were followed without it. The register is founded."""

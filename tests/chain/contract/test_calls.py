@@ -168,6 +168,27 @@ def test_outputs_are_told_with_their_value_and_depth(peer: Peer, miner: Miner):
     assert node.get_txout(coin.txid, 0) is None
 
 
+def test_unspent_outputs_are_listed_by_their_scripts_lowest_first(peer: Peer, miner: Miner):
+    """A node that has no such call says so; the client then answers None."""
+    key, later, stranger = generate_key(), generate_key(), generate_key()
+    if peer.kind == "btcd":
+        assert peer.client.find_unspent([key.script_pubkey]) is None
+        return
+    peer.client.generate_to_address(1, key.address(REGTEST))
+    peer.client.generate_to_address(2, later.address(REGTEST))
+    height = peer.client.get_block_count()
+
+    coins = peer.client.find_unspent([later.script_pubkey, key.script_pubkey])
+
+    assert coins is not None
+    assert [coin.height for coin in coins] == [height - 2, height - 1, height]
+    for coin in coins:
+        output = peer.client.get_txout(coin.txid, coin.vout)
+        assert output is not None
+        assert output.confirmations == height - coin.height + 1
+    assert peer.client.find_unspent([stranger.script_pubkey]) == []
+
+
 def test_a_transaction_that_waits_may_be_sent_again(peer: Peer, miner: Miner):
     raw = miner.spend(miner.fund()[0])
     assert peer.client.send_raw_transaction(raw) == peer.client.send_raw_transaction(raw) == transaction_id(raw)

@@ -193,7 +193,7 @@ def test_an_anonymous_transfer_that_counts_is_continued_by_its_pass(
     (signed_in / "config.json").unlink()
     double.uses_passes, double.cut_content_at = True, 100_000
     assert get(capsys, link, "-o", tmp_path)[0] == UNAVAILABLE
-    (stored,) = tmp_path.glob(".cadastre-*.pass")
+    (stored,) = tmp_path.glob(".cadastre-*.transfer")
     assert stored.stat().st_mode & 0o777 == 0o600
     code, _, err = get(capsys, link, "-o", tmp_path)
     assert code == DONE, err

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payouts', '0006_cursor_of_a_network'),
+        ('payouts', '0007_amounts'),
         ('storage', '0005_links'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
