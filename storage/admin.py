@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from database.admin import ReadOnlyAdmin
-from storage.models import Blob, Link, Upload
+from storage.models import Blob, Link, Multipart, Upload
 
 _SHA256 = re.compile("(?:sha256:)?([0-9a-f]{64})")
 
@@ -52,6 +52,17 @@ class UploadAdmin(ReadOnlyAdmin[Upload]):
     list_select_related = ["owner"]
     search_fields = ["=id", "owner__username"]
     fields = ["id", "owner", "state", "offset", "length", "blob", "created_at", "expires_at"]
+
+
+@admin.register(Multipart)
+class MultipartAdmin(ReadOnlyAdmin[Multipart]):
+    """Uploads in parts: which wait for a worker, which were refused and why."""
+
+    list_display = ["upload", "state", "fault", "closed_at", "lease_until", "cleared_at"]
+    list_filter = ["state", "fault", "closed_at"]
+    list_select_related = ["upload"]
+    search_fields = ["=upload__id", "upload__owner__username"]
+    fields = ["upload", "state", "fault", "part_bytes", "store_id", "closed_at", "lease_until", "cleared_at"]
 
 
 @admin.register(Link)
