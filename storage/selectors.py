@@ -23,6 +23,8 @@ from storage.errors import (
 )
 from storage.models import Blob, BlockedDigest, Link, Multipart, Report, Upload
 
+# Of uploads in parts that go on no more, and may have left something in the store.
+OVER_STATES = (Multipart.State.VERIFIED, Multipart.State.REFUSED, Multipart.State.ABANDONED)
 UNFINISHED_STATES = (Upload.State.RECEIVING, Upload.State.IN_PARTS, Upload.State.RECEIVED)
 
 

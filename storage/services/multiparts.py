@@ -26,7 +26,7 @@ from storage.multipart import (
     get_staging_name,
     plan_parts,
 )
-from storage.selectors import get_multipart, get_upload
+from storage.selectors import OVER_STATES, get_multipart, get_upload
 from storage.services.uploads import create_upload, get_expiry, terminate_upload
 from users.models import User
 
@@ -34,7 +34,6 @@ State = Multipart.State
 
 EXPIRED_PER_SWEEP = 500
 CLEARED_PER_SWEEP = 100
-OVER_STATES = (State.VERIFIED, State.REFUSED, State.ABANDONED)
 
 
 def create_multipart(*, owner: User, length: int, now: datetime) -> Multipart:
