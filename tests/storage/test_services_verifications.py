@@ -9,7 +9,7 @@ from pytest_django import Settings
 from storage.errors import StoreUnavailableError
 from storage.models import Blob, BlockedDigest, Link, Multipart, Upload
 from storage.multipart import get_multipart_store, get_staging_name
-from storage.partials import lock_blob
+from storage.partials import get_partial_path, lock_blob
 from storage.services.erasure import release_links
 from storage.services.multiparts import clear_multiparts
 from storage.services.uploads import expire_uploads
@@ -215,3 +215,29 @@ def test_bytes_that_a_verified_upload_waits_for_are_not_erased_unless_they_are_b
     else:
         check_verified(multipart, bucket)
         assert release_links(now=NOW) == 0
+
+
+def test_an_upload_by_tus_waits_for_a_store_that_is_down_and_is_moved_there_then(
+    bob: User, bucket: Bucket, settings: Settings
+):
+    upload = make_upload(bob, CONTENT, received=len(CONTENT))
+    use_bucket(settings, bucket, endpoint_url=f"http://127.0.0.1:{find_ports(1)[0]}", attempts_max=1)
+
+    with pytest.raises(StoreUnavailableError):
+        make_link_of(upload)
+    assert not Blob.objects.exists()
+
+    use_bucket(settings, bucket)
+    make_link_of(upload)
+    assert read_blob() == CONTENT
+    assert not get_partial_path(upload.id).exists()
+
+
+def test_a_blob_whose_last_link_ends_is_erased_from_the_store(bob: User, bucket: Bucket):
+    link = make_link_of(make_upload(bob, CONTENT, received=len(CONTENT)))
+    assert bucket.list_names() == [NAME]
+    Link.objects.filter(id=link.id).update(release_at=NOW)
+
+    assert release_links(now=NOW) == 1
+
+    assert bucket.list_names() == []
