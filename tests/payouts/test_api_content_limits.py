@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from registry.services.records import register_blob
 from storage.errors import BlobUnavailableError
@@ -71,6 +72,20 @@ def test_an_anonymous_reader_of_a_limited_link_goes_on_with_a_pass(bob: User):
     assert rest.getvalue() == CONTENT[:9990]
     assert "Cadastre-Pass" not in rest
     assert (refused.status_code, refused.json()["code"]) == (410, "link-used-up")
+    link.refresh_from_db()
+    assert link.transfers_used == 1
+
+
+def test_a_transfer_that_is_handed_over_to_nginx_is_counted_and_gives_a_pass(bob: User, settings: Settings):
+    link = limit(share(bob, price_msat=0), transfers_max=1)
+    options = settings.STORAGES["blobs"]["OPTIONS"] | {"accel_location": "/blobs/"}
+    settings.STORAGES = settings.STORAGES | {"blobs": settings.STORAGES["blobs"] | {"OPTIONS": options}}
+
+    first = Client().get(address(link), headers={"Range": "bytes=0-9"})
+    again = Client().get(address(link), headers={"Range": "bytes=10-", "Cadastre-Pass": first["Cadastre-Pass"]})
+
+    assert first["X-Accel-Redirect"] == again["X-Accel-Redirect"] == f"/blobs/{link.blob.storage_name}"
+    assert Client().get(address(link)).json()["code"] == "link-used-up"
     link.refresh_from_db()
     assert link.transfers_used == 1
 
