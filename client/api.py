@@ -30,6 +30,7 @@ from client.documents import (
 from client.errors import ProtocolError, ServerUnavailableError
 from client.kept_links import encode_token
 from client.manifest import MANIFEST_BYTES_MAX
+from client.stores import follow_to_store
 from client.terms import format_time
 from registry.proof.documents import PROOF_BYTES_MAX
 from storage.digest import Digest
@@ -93,12 +94,24 @@ class Api:
         answer = self.server.request_json("POST", "/api/v1/tokens", is_repeatable=False, document=document)
         return str(get_member(answer, "token", str))
 
-    @cached_property
+    @property
     def upload_extensions(self) -> frozenset[str]:
-        """The names of the extensions of tus that the server supports, asked for once."""
+        """The names of the extensions of tus that the server supports."""
+        return self._upload_options[0]
+
+    @property
+    def upload_doors(self) -> frozenset[str]:
+        """The names of the ways by which the server takes bytes."""
+        return self._upload_options[1]
+
+    @cached_property
+    def _upload_options(self) -> tuple[frozenset[str], frozenset[str]]:
+        """What the server says about uploads, asked for once."""
         with self.server.retry(lambda: self.server.request("OPTIONS", "/api/v1/uploads")) as response:
             skip_body(response)
-            return frozenset(response.headers.get("Tus-Extension", "").split(","))
+            names = (response.headers.get(header, "") for header in ("Tus-Extension", "Cadastre-Upload-Doors"))
+            extensions, doors = (frozenset(name.strip() for name in text.split(",")) for text in names)
+            return extensions, doors
 
     def create_upload(self, *, length: int, data: bytes = b"", checksum: bytes | None = None) -> tuple[str, int]:
         """Begin an upload of so many bytes, once, and return its path on the server and the bytes that it holds.
@@ -185,7 +198,9 @@ class Api:
             headers["Range"] = f"bytes={offset}-"
         if transfer_pass is not None:
             headers["Cadastre-Pass"] = transfer_pass
-        return self.server.request("GET", f"/api/v1/links/{link_id}/content", headers=headers)
+        path = f"/api/v1/links/{link_id}/content"
+        answer = self.server.request("GET", path, headers=headers, may_redirect=True)
+        return follow_to_store(self.server, answer, headers)
 
     def get_record(self, record_id: str) -> RecordInfo:
         """Return what the server says about a record."""

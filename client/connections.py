@@ -9,7 +9,9 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -87,6 +89,13 @@ class _BearerAuth(AuthBase):
         return request
 
 
+class NoCredentials(AuthBase):
+    """Authenticates by nothing, and keeps requests from looking for something to do it with."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
 class Server:
     """A server's address, the token for it if there is one, and how to wait between attempts.
 
@@ -116,19 +125,40 @@ class Server:
                 session.close()
             self._sessions.clear()
 
-    def _get_session(self) -> requests.Session:
+    def _get_session(self, name: str, url: str, auth: AuthBase) -> requests.Session:
         """Return this thread's session: one that several threads used at once could mix up what it keeps."""
-        session: requests.Session | None = getattr(self._local, "session", None)
+        session: requests.Session | None = getattr(self._local, name, None)
         if session is None:
-            session = self._local.session = requests.Session()
-            session.auth = self._auth
+            session = requests.Session()
+            session.auth = auth
             # Asked of the environment once: requests would look through all of it for every request.
             session.trust_env = False
-            session.proxies = {**get_environ_proxies(self.url)}
+            session.proxies = {**get_environ_proxies(url)}
             session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+            setattr(self._local, name, session)
             with self._lock:
                 self._sessions.append(session)
         return session
+
+    def request_store(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> requests.Response:
+        """Send one request, without the token, to a store that the server named; return its answer, whatever it is.
+
+        Raises ServerUnavailableError if none comes.
+        """
+        try:
+            return self._get_session(f"store {urlsplit(url).netloc}", url, NoCredentials()).request(
+                method,
+                url,
+                data=body,
+                headers=headers,
+                timeout=(TIMEOUT_CONNECT_S, TIMEOUT_READ_S),
+                allow_redirects=False,
+                stream=True,
+            )
+        except requests.RequestException as error:
+            raise ServerUnavailableError(f"The store cannot be reached ({type(error).__name__}).") from error
 
     def request(
         self,
@@ -138,14 +168,17 @@ class Server:
         body: bytes | None = None,
         document: object = None,
         headers: Mapping[str, str] | None = None,
+        may_redirect: bool = False,
     ) -> requests.Response:
         """Send one request once and return an answer of 2xx, whose body is not read yet.
+
+        Where the interface has redirects, 307 is returned too, for the caller to follow without the token.
 
         Raises ServerUnavailableError if no answer came or the server cannot answer now, RequestRejectedError
         (or the subclass for its cause) for a refusal, ProtocolError for anything else.
         """
         try:
-            response = self._get_session().request(
+            response = self._get_session("session", self.url, self._auth).request(
                 method,
                 self.url + path,
                 data=body,
@@ -157,7 +190,8 @@ class Server:
             )
         except requests.RequestException as error:
             raise ServerUnavailableError(f"{self.url} cannot be reached ({type(error).__name__}).") from error
-        if 200 <= response.status_code < 300:  # noqa: PLR2004 - the range of success in RFC 9110
+        is_redirect = may_redirect and response.status_code == HTTPStatus.TEMPORARY_REDIRECT
+        if 200 <= response.status_code < 300 or is_redirect:  # noqa: PLR2004 - the range of success in RFC 9110
             return response
         with response:
             raise read_problem(response)

@@ -38,6 +38,7 @@ from client.errors import (
 from client.folders import PayloadReader, Source
 from client.links import Link
 from client.manifest import Manifest, ManifestFile, encrypt_manifest
+from client.multiparts import DOOR, PartSending, create_multipart, get_multipart, is_multipart
 from client.paces import Pace
 from client.progress import Progress
 from client.seals import compute_seal
@@ -192,17 +193,17 @@ class Uploader:
     ) -> Uploaded:
         length = len(state.encryption.prefix) + get_sealed_length(source.length)
         if state.upload_path is None:
-            path, held = self._api.create_upload(length=length)
+            path = self._create(length)
             state = replace(state, upload_path=path)
             file.write(state)
         else:
             path = state.upload_path
-            # Once a link was asked for, the server had everything, and it may know the upload no more.
-            held = length if state.link_request else self._api.get_upload_offset(path)
-        sending = Sending(self._api, path, offset=held, pace=self._pace, progress=progress)
+        sending = self._begin_sending(state, path, length, progress)
         digest, files = self._send_all(source, file, state, sending)
         if sending.offset != length:
             raise UploadOffsetError(f"The server holds {sending.offset} bytes of {length}.")
+        if isinstance(sending, PartSending):
+            sending.finish(digest)
         request = state.link_request
         if request is None:
             # Stored before it is sent, so that a repetition after a crash is the same request.
@@ -210,8 +211,24 @@ class Uploader:
             file.write(replace(state, link_request=request))
         return self._make_link(state.secret, path, request, digest, size=source.length - source.padding)
 
+    def _create(self, length: int) -> str:
+        """Begin an upload by the door that the server prefers, and return its path."""
+        if DOOR in self._api.upload_doors:
+            return create_multipart(self._api, length=length).path
+        return self._api.create_upload(length=length)[0]
+
+    def _begin_sending(self, state: UploadState, path: str, length: int, progress: Progress) -> Sending | PartSending:
+        """Return what sends the rest of an upload.
+
+        Once a link was asked for, the server had everything, and it may know the upload no more.
+        """
+        if is_multipart(path) and not state.link_request:
+            return PartSending(self._api, get_multipart(self._api, path), pace=self._pace, progress=progress)
+        held = length if state.link_request else self._api.get_upload_offset(path)
+        return Sending(self._api, path, offset=held, pace=self._pace, progress=progress)
+
     def _send_all(
-        self, source: Source, file: StateFile, state: UploadState, sending: Sending
+        self, source: Source, file: StateFile, state: UploadState, sending: Sending | PartSending
     ) -> tuple[Digest, tuple[ManifestFile, ...]]:
         log, blob, payload = ChunkLog(file), BlobDigest(), PayloadReader(source)
         held = sending.offset

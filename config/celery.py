@@ -16,6 +16,9 @@ TRANSPORT_ALIASES[EMBEDDED] = "config.embedded_broker:Transport"
 
 SWEEPS = (
     "storage.expire_uploads",
+    "storage.expire_multiparts",
+    "storage.verify_multiparts",
+    "storage.clear_multiparts",
     "storage.release_links",
     "registry.register_blobs",
     "registry.seal_batches",

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.files.storage import storages
 from embit import base58, bech32
 
 from chain.errors import ChainError, KeyFormatError
@@ -96,6 +98,24 @@ def check_amounts(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
     return found
 
 
+def check_store(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Refuse a store of blobs to which browsers may not connect, for they send parts there and follow redirects."""
+    sign_for_delivery = getattr(storages["blobs"], "find_hand_over", None)
+    if not settings.CADASTRE_S3_BUCKET or sign_for_delivery is None:
+        return []
+    actual = get_origin(sign_for_delivery("origin", None)[1]["Location"])
+    if actual == settings.CADASTRE_S3_ORIGIN:
+        return []
+    hint = f"Set CADASTRE_S3_ORIGIN to {actual}."
+    return [Error("CADASTRE_S3_ORIGIN is not where the store's signed addresses lead.", hint=hint, id="config.E013")]
+
+
+def get_origin(url: str) -> str:
+    """Return the scheme, host and port of an address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def check_reviewers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Refuse a reviewers' recipient that is none: nobody could read what readers seal to it."""
     recipient = settings.CADASTRE_REVIEWERS_RECIPIENT
@@ -117,6 +137,7 @@ def is_age_recipient(text: str) -> bool:
 
 def register_checks() -> None:
     """Make Django run these checks."""
+    register(check_store)
     register(check_secrets, Tags.security, deploy=True)
     register(check_bitcoin)
     register(check_amounts)

@@ -24,6 +24,7 @@ from users import errors as users
 from users.api.negotiation import PROBLEM_MEDIA_TYPE
 
 API_PREFIX = "/api/"
+PARTS_LISTED_MAX = 1_000
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ def _show_offset(error: storage.UploadOffsetError | storage.UploadInterruptedErr
 
 def _show_length(error: storage.RangeNotSatisfiableError) -> Mapping[str, str]:
     return {"Content-Range": f"bytes */{error.length}"}
+
+
+def _list_parts(error: storage.PartsWrongError) -> Mapping[str, Any]:
+    """Return the numbers of the first parts that are to be sent again."""
+    return {"parts": error.numbers[:PARTS_LISTED_MAX]}
 
 
 def _show_tus_version(_: Exception) -> Mapping[str, str]:
@@ -159,6 +165,12 @@ PROBLEMS: dict[type[Exception], Problem] = {
     storage.UploadBodyLengthError: Problem(411, "upload-body-length", "Length required"),
     storage.UploadMediaTypeError: Problem(415, "upload-media-type", "Wrong media type"),
     storage.UploadVersionError: Problem(412, "upload-version", "Wrong protocol version", headers=_show_tus_version),
+    storage.StoreUnavailableError: Problem(503, "store-unavailable", "Store unavailable", headers=_retry_soon),
+    storage.MultipartNotOfferedError: Problem(409, "multipart-not-offered", "No uploads in parts"),
+    storage.MultipartClosedError: Problem(409, "multipart-closed", "Closed upload"),
+    storage.UploadDoorError: Problem(409, "upload-door", "Upload in parts"),
+    storage.PartNumberError: Problem(400, "part-number", "No such part"),
+    storage.PartsWrongError: Problem(409, "parts-wrong", "Parts missing or wrong", members=_list_parts),
     # Registry
     registry.RecordNotFoundError: Problem(404, "record-not-found", "No such record"),
     registry.BatchNotFoundError: Problem(404, "batch-not-found", "No such batch"),

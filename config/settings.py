@@ -95,6 +95,19 @@ CADASTRE_UPLOAD_CHECKPOINT_BYTES = env.integer("CADASTRE_UPLOAD_CHECKPOINT_BYTES
 CADASTRE_STORAGE_QUOTA_BYTES = env.integer("CADASTRE_STORAGE_QUOTA_BYTES", 256 * 2**30)
 CADASTRE_DISK_RESERVE_BYTES = env.integer("CADASTRE_DISK_RESERVE_BYTES", 256 * 2**20)
 CADASTRE_MANIFEST_BYTES_MAX = env.integer("CADASTRE_MANIFEST_BYTES_MAX", 2**20, minimum=1_024)
+CADASTRE_S3_BUCKET = env.text("CADASTRE_S3_BUCKET", "")
+CADASTRE_S3_ENDPOINT_URL = env.text("CADASTRE_S3_ENDPOINT_URL", "").rstrip("/")
+CADASTRE_S3_PUBLIC_URL = env.text("CADASTRE_S3_PUBLIC_URL", "").rstrip("/")
+CADASTRE_S3_ORIGIN = env.text("CADASTRE_S3_ORIGIN", "")
+CADASTRE_S3_REGION = env.text("CADASTRE_S3_REGION", "us-east-1")
+CADASTRE_S3_ACCESS_KEY = env.text("CADASTRE_S3_ACCESS_KEY", "")
+CADASTRE_S3_SECRET_KEY = env.text("CADASTRE_S3_SECRET_KEY", "")
+CADASTRE_S3_ADDRESSING = env.text("CADASTRE_S3_ADDRESSING", "auto")
+CADASTRE_S3_DELIVERY_SECONDS = env.integer("CADASTRE_S3_DELIVERY_SECONDS", 60, minimum=5, maximum=604_800)
+CADASTRE_S3_PART_URL_SECONDS = env.integer("CADASTRE_S3_PART_URL_SECONDS", 3_600, minimum=60, maximum=604_800)
+CADASTRE_S3_PART_BYTES_MIN = env.integer("CADASTRE_S3_PART_BYTES_MIN", 16 * 2**20, minimum=2**16, maximum=5 * 2**30)
+CADASTRE_S3_PARTS_MAX = env.integer("CADASTRE_S3_PARTS_MAX", 10_000, minimum=1, maximum=10_000)
+CADASTRE_VERIFICATIONS_AT_ONCE = env.integer("CADASTRE_VERIFICATIONS_AT_ONCE", 2, minimum=1)
 CADASTRE_REVIEWERS_RECIPIENT = env.text("CADASTRE_REVIEWERS_RECIPIENT", "")
 
 # --- Money ---
@@ -200,6 +213,23 @@ STORAGES: dict[str, dict[str, Any]] = {
         "OPTIONS": {"location": CADASTRE_VAR_DIR / "files"},
     },
     "blobs": {
+        "BACKEND": "storage.s3.S3Storage",
+        "OPTIONS": {
+            "bucket": CADASTRE_S3_BUCKET,
+            "endpoint_url": CADASTRE_S3_ENDPOINT_URL,
+            "public_url": CADASTRE_S3_PUBLIC_URL,
+            "region": CADASTRE_S3_REGION,
+            "access_key": CADASTRE_S3_ACCESS_KEY,
+            "secret_key": CADASTRE_S3_SECRET_KEY,
+            "addressing": CADASTRE_S3_ADDRESSING,
+            "delivery_seconds": CADASTRE_S3_DELIVERY_SECONDS,
+            "part_url_seconds": CADASTRE_S3_PART_URL_SECONDS,
+            "part_bytes_min": CADASTRE_S3_PART_BYTES_MIN,
+            "parts_max": CADASTRE_S3_PARTS_MAX,
+        },
+    }
+    if CADASTRE_S3_BUCKET
+    else {
         "BACKEND": "storage.backends.DirectoryStorage",
         "OPTIONS": {"location": CADASTRE_VAR_DIR / "blobs", "accel_location": CADASTRE_ACCEL_LOCATION},
     },
@@ -223,7 +253,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY: dict[str, Any] = content_security.POLICY
+CONTENT_SECURITY_POLICY: dict[str, Any] = content_security.allow_store(CADASTRE_S3_ORIGIN)
 # Uploads arrive on tus's own path and are streamed; no other body may be large.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 

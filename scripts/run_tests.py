@@ -4,6 +4,8 @@ TEST_DATABASE_URL names a PostgreSQL server. Without it a cluster is made below 
 installed (as root, Debian's package is installed where it is missing) and removed afterwards. TEST_POSTGRES=require
 makes its absence a failure, TEST_POSTGRES=skip leaves it out. btcd, on which the contract of Bitcoin nodes is tested,
 is built into var/tools/ once where Go is on the machine; TEST_BTCD=require and TEST_BTCD=skip do the same for it.
+OpenStack Swift, the S3-compatible store of the tests, is installed there too, from a lock file of its own;
+TEST_SWIFT=require and TEST_SWIFT=skip do the same for it.
 
 The pages' tests in a browser take Debian's Chromium and chromedriver, those of delivery Debian's nginx, installed as
 PostgreSQL is. TEST_CHROMIUM=require and TEST_NGINX=require make their absence a failure, TEST_CHROMIUM=skip and
@@ -48,7 +50,7 @@ DEBIAN_PROGRAMS = (
 def main(arguments: Sequence[str]) -> int:
     """Run both halves and return the first exit status that is not 0."""
     install_from_debian()
-    if not install_btcd():
+    if not install_btcd() or not install_swift():
         return 1
     print("== Tests on SQLite", flush=True)
     status = run_pytest(arguments, database_url=None)
@@ -79,6 +81,18 @@ def install_btcd() -> bool:
     if not is_installed:
         word = "FAILED" if wanted == "require" else "SKIPPED"
         print(f"== {word}: the contract of nodes on btcd: it is not installed, and Go could not build it", flush=True)
+    return is_installed or wanted != "require"
+
+
+def install_swift() -> bool:
+    """Install the S3-compatible store likewise; return whether the tests may begin."""
+    wanted = os.environ.get("TEST_SWIFT")
+    if wanted == "skip":
+        return True
+    is_installed = subprocess.run([sys.executable, "-m", "tests.swift"], cwd=CHECKOUT, check=False).returncode == 0
+    if not is_installed:
+        word = "FAILED" if wanted == "require" else "SKIPPED"
+        print(f"== {word}: tests of blobs in an S3-compatible store: Swift could not be installed", flush=True)
     return is_installed or wanted != "require"
 
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from database.admin import ReadOnlyAdmin
-from storage.models import Blob, Link, StorageQuota, Upload
+from storage.models import Blob, Link, Multipart, StorageQuota, Upload
 from storage.services.quotas import set_quota
 
 _SHA256 = re.compile("(?:sha256:)?([0-9a-f]{64})")
@@ -83,6 +83,17 @@ class StorageQuotaAdmin(ReadOnlyAdmin[StorageQuota]):
     def save_model(self, request: HttpRequest, obj: StorageQuota, form: Any, change: Any) -> None:
         """Set the limits. The count goes on beside this page, so the row is not written as it was read."""
         set_quota(owner_id=obj.owner_id, bytes_max=obj.bytes_max, uploads_unfinished_max=obj.uploads_unfinished_max)
+
+
+@admin.register(Multipart)
+class MultipartAdmin(ReadOnlyAdmin[Multipart]):
+    """Uploads in parts: which wait for a worker, which were refused and why."""
+
+    list_display = ["upload", "state", "fault", "closed_at", "lease_until", "cleared_at"]
+    list_filter = ["state", "fault", "closed_at"]
+    list_select_related = ["upload"]
+    search_fields = ["=upload__id", "upload__owner__username"]
+    fields = ["upload", "state", "fault", "part_bytes", "store_id", "closed_at", "lease_until", "cleared_at"]
 
 
 @admin.register(Link)

@@ -34,7 +34,11 @@ class DirectoryStorage(FileSystemStorage):
         )
         self._accel_location = accel_location
 
-    def find_hand_over(self, name: str) -> tuple[int, dict[str, str]] | None:
+    def find_hand_over(
+        self,
+        name: str,
+        range_header: str | None,  # noqa: ARG002 - nginx reads the range from the request itself
+    ) -> tuple[int, dict[str, str]] | None:
         """Return the status and headers that let nginx send a file, None if no location of nginx is set.
 
         Source: nginx, ngx_http_proxy_module, X-Accel-Redirect.

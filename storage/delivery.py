@@ -139,7 +139,7 @@ def find_hand_over(*, blob: Blob, byte_range: ByteRange | None, request_headers:
     is_odd = byte_range is None and "Range" in request_headers
     if find_headers is None or is_odd or any(name in request_headers for name in CONDITIONS):
         return None
-    found: tuple[int, dict[str, str]] | None = find_headers(blob.storage_name)
+    found: tuple[int, dict[str, str]] | None = find_headers(blob.storage_name, request_headers.get("Range"))
     if found is None:
         return None
     _require_whole(storages["blobs"], blob)

@@ -214,3 +214,43 @@ class UploadMediaTypeError(StorageError):
 
 class UploadVersionError(StorageError):
     """The request must carry Tus-Resumable: 1.0.0."""
+
+
+class StoreUnavailableError(StorageError):
+    """The store of blobs cannot be reached now; try again."""
+
+
+class ObjectChangedError(StorageError):
+    """The object in the store is another one than before."""
+
+
+class StoreUploadLostError(StorageError):
+    """The store does not have the parts of the upload."""
+
+
+class MultipartNotOfferedError(StorageError):
+    """This server takes no uploads in parts; use tus."""
+
+
+class MultipartClosedError(StorageError):
+    """The upload was closed: its parts are being verified, or were."""
+
+
+class UploadDoorError(StorageError):
+    """The upload is sent in parts, not by tus."""
+
+
+class PartNumberError(StorageError):
+    """The upload has no part of this number."""
+
+
+class PartsWrongError(UploadUnfinishedError):
+    """Parts of the upload are missing, or have another length than they should."""
+
+    def __init__(self, numbers: list[int]) -> None:
+        super().__init__(f"{len(numbers)} parts are missing or have another length, the first is {numbers[0]}.")
+        self.numbers = numbers
+
+
+class LeaseLostError(StorageError):
+    """Another worker went on with this work."""

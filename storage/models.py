@@ -40,10 +40,14 @@ class Blob(models.Model):
 
 
 class Upload(models.Model):
-    """The resumable act that makes a blob: RECEIVING bytes, RECEIVED all of them, then COMPLETED by a link."""
+    """The resumable act that makes a blob: RECEIVING bytes, RECEIVED all of them, then COMPLETED by a link.
+
+    IN_PARTS has the place of RECEIVING where the bytes go to the store in parts; its row there says how far that is.
+    """
 
     class State(models.TextChoices):
         RECEIVING = "RECEIVING"
+        IN_PARTS = "IN_PARTS"
         RECEIVED = "RECEIVED"
         COMPLETED = "COMPLETED"
         TERMINATED = "TERMINATED"
@@ -104,6 +108,55 @@ class StorageQuota(models.Model):
 
     def __str__(self) -> str:
         return str(self.owner_id)
+
+
+class Multipart(models.Model):
+    """How an upload in parts stands: RECEIVING, CLOSED with a digest to be verified, then VERIFIED or REFUSED.
+
+    A worker has a lease on what it works on. What is over has left nothing in the store once it is cleared.
+    """
+
+    class State(models.TextChoices):
+        RECEIVING = "RECEIVING"
+        CLOSED = "CLOSED"
+        VERIFIED = "VERIFIED"
+        REFUSED = "REFUSED"
+        ABANDONED = "ABANDONED"
+
+    class Fault(models.TextChoices):
+        DIGEST_MISMATCH = "digest-mismatch"
+        UPLOAD_LOST = "upload-lost"
+
+    upload = models.OneToOneField(Upload, on_delete=models.PROTECT, primary_key=True, related_name="multipart")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.RECEIVING)
+    part_bytes = models.BigIntegerField(help_text="Bytes of every part but the last.")
+    store_id = models.CharField(max_length=1024, blank=True, help_text="The store's name of the upload.")
+    sha256 = models.BinaryField(max_length=32, null=True, help_text="As the client declared it.")
+    root = models.BinaryField(max_length=32, null=True, help_text="As the client declared it.")
+    fault = models.CharField(max_length=20, choices=Fault.choices, blank=True, help_text="Why it was refused.")
+    lease_id = models.UUIDField(null=True, help_text="The worker that has it.")
+    lease_until = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    cleared_at = models.DateTimeField(null=True, blank=True, help_text="Since when the store has nothing of it.")
+
+    class Meta:
+        ordering = ["-upload__created_at", "-upload_id"]
+        indexes = [
+            models.Index(
+                fields=["state", "closed_at"], name="storage_multipart_due", condition=models.Q(cleared_at=None)
+            )
+        ]
+        constraints = [
+            amount_constraint(name="storage_multipart_part_positive", field="part_bytes", minimum=1),
+            models.CheckConstraint(
+                name="storage_multipart_declared_when_closed",
+                condition=models.Q(state__in=["RECEIVING", "ABANDONED"])
+                | models.Q(sha256__isnull=False, root__isnull=False, closed_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.upload_id)
 
 
 class Link(models.Model):

@@ -22,9 +22,11 @@ from storage.errors import (
     UploadGoneError,
     UploadNotFoundError,
 )
-from storage.models import Blob, BlockedDigest, Link, Report, StorageQuota, Upload
+from storage.models import Blob, BlockedDigest, Link, Multipart, Report, StorageQuota, Upload
 
-UNFINISHED_STATES = (Upload.State.RECEIVING, Upload.State.RECEIVED)
+# Of uploads in parts that go on no more, and may have left something in the store.
+OVER_STATES = (Multipart.State.VERIFIED, Multipart.State.REFUSED, Multipart.State.ABANDONED)
+UNFINISHED_STATES = (Upload.State.RECEIVING, Upload.State.IN_PARTS, Upload.State.RECEIVED)
 
 
 def get_blob(blob_id: uuid.UUID) -> Blob:
@@ -133,8 +135,13 @@ def describe_state(link: Link, *, now: datetime) -> str:
 
 def check_not_blocked(sha256: bytes) -> None:
     """Check that a digest is not blocked. Raises DigestBlockedError."""
-    if BlockedDigest.objects.filter(sha256=sha256, unblocked_at=None).exists():
+    if is_blocked(sha256):
         raise DigestBlockedError
+
+
+def is_blocked(sha256: bytes) -> bool:
+    """Whether a digest is blocked."""
+    return BlockedDigest.objects.filter(sha256=sha256, unblocked_at=None).exists()
 
 
 def _is_blocked(column: str) -> Exists:
@@ -217,4 +224,15 @@ def get_quota_bytes(quota: StorageQuota) -> int | None:
 def get_uploads_unfinished_max(quota: StorageQuota) -> int:
     """Return how many unfinished uploads a person may have."""
     found: int = quota.uploads_unfinished_max or settings.CADASTRE_UPLOADS_UNFINISHED_MAX
+    return found
+
+
+def get_multipart(*, upload_id: uuid.UUID, owner_id: uuid.UUID) -> Multipart:
+    """Return an upload in parts of this owner, with its upload, whatever became of it.
+
+    Raises UploadNotFoundError if the owner has none with this id.
+    """
+    found = Multipart.objects.select_related("upload").filter(upload_id=upload_id, upload__owner_id=owner_id).first()
+    if found is None:
+        raise UploadNotFoundError
     return found

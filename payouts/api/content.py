@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -17,7 +18,7 @@ from rest_framework.views import APIView
 from payouts.api.serializers import TransferHeaders
 from payouts.errors import PayoutsError, TransferOverdueError
 from payouts.services.charges import Charge, charge_transfer, close_transfer
-from storage.delivery import ByteRange, Delivery, find_hand_over, get_etag, open_delivery, parse_range
+from storage.delivery import ByteRange, Delivery, HandOver, find_hand_over, get_etag, open_delivery, parse_range
 from storage.errors import StorageError
 from storage.models import Blob
 from storage.selectors import get_blob, get_held_link, get_link
@@ -28,6 +29,7 @@ from users.api.schema import describe_problems
 from users.models import User
 
 PASS_HEADER = "Cadastre-Pass"  # noqa: S105 - a name, not a secret
+REDIRECT_HEADER = "Cadastre-Redirect"
 HEADERS = {
     "price_max": "Cadastre-Price-Max",
     "territory": "Cadastre-Territory",
@@ -121,6 +123,12 @@ class ContentView(APIView):
     @extend_schema(
         operation_id="links_content",
         parameters=[
+            OpenApiParameter(
+                REDIRECT_HEADER,
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                description="`tell`: answer 204 in the place of 307, so that a script can read the answer's headers.",
+            ),
             OpenApiParameter("Range", OpenApiTypes.STR, OpenApiParameter.HEADER, description="One range of bytes."),
             OpenApiParameter(
                 "Cadastre-Price-Max", OpenApiTypes.INT, OpenApiParameter.HEADER, description="The most to pay, in msat."
@@ -142,6 +150,8 @@ class ContentView(APIView):
             ),
         ],
         responses={
+            204: OpenApiResponse(description="`Location` has the bytes, where `Cadastre-Redirect: tell` was sent."),
+            307: OpenApiResponse(description="`Location` has the bytes, for who sends the same Range there soon."),
             (200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "All of it."),
             (206, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "The range."),
             **describe_problems(402, 403, 404, 409, 410, 416, 451, 503),
@@ -175,7 +185,7 @@ class ContentView(APIView):
         handed = find_hand_over(blob=blob, byte_range=byte_range, request_headers=request.headers)
         if handed is not None:
             charged = charge(handed.length, is_handed_over=True)
-            return _tell_charge(HttpResponse(status=handed.status, headers=handed.headers), charged)
+            return _tell_charge(_hand_over(handed, request), charged)
         # Opened first: what cannot be opened is not charged.
         delivery = open_delivery(blob_id=blob.id, byte_range=byte_range)
         try:
@@ -203,6 +213,16 @@ def _read_price_max(request: Request, price_max_msat: int | None) -> int | None:
     not with a header of ours.
     """
     return 0 if price_max_msat is None and isinstance(request.auth, SiteSession) else price_max_msat
+
+
+def _hand_over(handed: HandOver, request: Request) -> HttpResponse:
+    """Return the answer of another server's delivery.
+
+    A browser follows a redirect before a script sees its headers, and shows them to none; who wants to read them is
+    told the address in another way.
+    """
+    is_told = handed.status == status.HTTP_307_TEMPORARY_REDIRECT and request.headers.get(REDIRECT_HEADER) == "tell"
+    return HttpResponse(status=status.HTTP_204_NO_CONTENT if is_told else handed.status, headers=handed.headers)
 
 
 def _tell_charge(response: HttpResponseBase, charge: Charge) -> HttpResponseBase:

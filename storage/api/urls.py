@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from storage.api.multiparts import MultipartCloseView, MultipartListView, MultipartPartsView, MultipartView
 from storage.api.views import (
     LinkListView,
     ManifestView,
@@ -15,6 +16,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("uploads", UploadListView.as_view(), name="api-uploads"),
     path("uploads/<uuid:upload_id>", UploadView.as_view(), name="api-upload"),
     path("account/storage", StorageUseView.as_view(), name="api-storage-use"),
+    path("multiparts", MultipartListView.as_view(), name="api-multiparts"),
+    path("multiparts/<uuid:upload_id>", MultipartView.as_view(), name="api-multipart"),
+    path("multiparts/<uuid:upload_id>/parts", MultipartPartsView.as_view(), name="api-multipart-parts"),
+    path("multiparts/<uuid:upload_id>/close", MultipartCloseView.as_view(), name="api-multipart-close"),
     path("links", LinkListView.as_view(), name="api-links"),
     path("links/<uuid:link_id>/manifest", ManifestView.as_view(), name="api-link-manifest"),
     path("links/<uuid:link_id>/reports", ReportListView.as_view(), name="api-link-reports"),

@@ -17,6 +17,7 @@ from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from storage.api import tus
+from storage.api.multiparts import describe_doors
 from storage.api.serializers import (
     LinkSerializer,
     NewLinkSerializer,
@@ -75,7 +76,7 @@ class UploadListView(TusView):
     @extend_schema(exclude=True)
     def options(self, request: HttpRequest, *args: object, **kwargs: object) -> Response:  # noqa: ARG002 - the hook's signature
         """Tell which parts of tus the server supports."""
-        return Response(status=status.HTTP_204_NO_CONTENT, headers=tus.describe_server())
+        return Response(status=status.HTTP_204_NO_CONTENT, headers={**tus.describe_server(), **describe_doors()})
 
     @extend_schema(
         operation_id="create_upload",

@@ -14,8 +14,9 @@ from django.db import transaction
 from django.db.models import Q
 
 from storage.errors import UploadBusyError
-from storage.models import Blob, Link
+from storage.models import Blob, Link, Upload
 from storage.partials import lock_blob
+from storage.selectors import is_blocked
 
 RELEASED_PER_SWEEP = 500
 
@@ -53,12 +54,18 @@ def _erase_or_wait(blob_id: uuid.UUID, *, now: datetime) -> bool:
 
 def _erase(blob: Blob, *, now: datetime) -> bool:
     with lock_blob(bytes(blob.sha256), is_exclusive=True):
-        if not _mark(blob, now=now):
+        if not _mark(blob, now=now) or _is_awaited(bytes(blob.sha256)):
             return False
         storages["blobs"].delete(blob.storage_name)
         with transaction.atomic(durable=True):
             Blob.objects.filter(id=blob.id, erased_at__isnull=False).update(removed_at=now)
     return True
+
+
+def _is_awaited(sha256: bytes) -> bool:
+    """Whether bytes in the store are all that there is of an upload in parts, which may still become a link."""
+    waiting = Upload.objects.filter(sha256=sha256, state=Upload.State.RECEIVED, multipart__isnull=False)
+    return waiting.exists() and not is_blocked(sha256)
 
 
 def _mark(blob: Blob, *, now: datetime) -> bool:

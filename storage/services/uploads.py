@@ -14,6 +14,7 @@ from storage.errors import (
     StorageError,
     UploadBusyError,
     UploadCompletedError,
+    UploadDoorError,
     UploadInterruptedError,
     UploadLostError,
     UploadOffsetError,
@@ -29,6 +30,8 @@ from users.models import User
 
 # One sweep takes so many uploads at most; the next one follows soon.
 EXPIRED_PER_SWEEP = 500
+# Whose bytes are, or were, in this server's own files.
+LOCAL_STATES = (Upload.State.RECEIVING, Upload.State.RECEIVED)
 
 
 def get_storage_name(sha256: bytes) -> str:
@@ -37,8 +40,8 @@ def get_storage_name(sha256: bytes) -> str:
     return f"{name[:2]}/{name[2:4]}/{name}"
 
 
-def create_upload(*, owner: User, length: int, now: datetime) -> Upload:
-    """Begin an upload of `length` bytes.
+def create_upload(*, owner: User, length: int, now: datetime, state: Upload.State = Upload.State.RECEIVING) -> Upload:
+    """Begin an upload of `length` bytes, which arrive here, or IN_PARTS at the store.
 
     Raises EmptyBlobError, UploadTooLargeError, StorageFullError if the disk has no room for it now, and what
     `reserve_upload` raises.
@@ -47,10 +50,13 @@ def create_upload(*, owner: User, length: int, now: datetime) -> Upload:
         raise EmptyBlobError
     if length > settings.CADASTRE_UPLOAD_BYTES_MAX:
         raise UploadTooLargeError(f"An upload has at most {settings.CADASTRE_UPLOAD_BYTES_MAX} bytes.")
-    require_room(length)
+    if state == Upload.State.RECEIVING:
+        require_room(length)
     with transaction.atomic(durable=True):
         reserve_upload(owner=owner, length=length, now=now)
-        return Upload.objects.create(owner=owner, length=length, created_at=now, expires_at=get_expiry(now))
+        return Upload.objects.create(
+            owner=owner, length=length, state=state, created_at=now, expires_at=get_expiry(now)
+        )
 
 
 def create_upload_with_body(*, owner: User, length: int, body: Body, now: datetime) -> Upload:
@@ -74,10 +80,11 @@ def append_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, offset: int, bod
     """Append the bytes of one request at exactly `offset`; with the last byte, the upload has its digest.
 
     A request that breaks off leaves what arrived, unless a checksum came with it, which cannot be checked then. Source:
-    tus 1.0, core protocol and checksum extension. Raises UploadOffsetError, UploadBusyError, UploadLostError, and what
-    `receive_body` and `get_upload` raise.
+    tus 1.0, core protocol and checksum extension. Raises UploadOffsetError, UploadBusyError, UploadLostError,
+    UploadDoorError if the upload is sent in parts, and what `receive_body` and `get_upload` raise.
     """
     upload = get_upload(upload_id=upload_id, owner_id=owner_id, now=now)
+    _check_door(upload)
     _check_append(upload, offset, body)
     if upload.offset < upload.length:
         with lock_partial(upload_id) as partial:
@@ -123,10 +130,11 @@ def digest_upload(*, upload_id: uuid.UUID) -> Upload:
 def terminate_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, now: datetime) -> None:
     """Give an unfinished upload up and remove its bytes.
 
-    Raises UploadCompletedError if it was made into a link, UploadBusyError if a request is writing to it, and what
-    `get_upload` raises.
+    Raises UploadCompletedError if it was made into a link, UploadBusyError if a request is writing to it,
+    UploadDoorError if it is sent in parts, and what `get_upload` raises.
     """
     upload = get_upload(upload_id=upload_id, owner_id=owner_id, now=now)
+    _check_door(upload)
     if upload.state == Upload.State.COMPLETED:
         raise UploadCompletedError
     _remove(upload)
@@ -135,9 +143,9 @@ def terminate_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, now: datetime
 def expire_uploads(*, now: datetime) -> int:
     """Remove unfinished uploads whose time is over and return how many.
 
-    One that is being written to waits for the next sweep.
+    One that is being written to waits for the next sweep. What is sent in parts has a sweep of its own.
     """
-    expired = Upload.objects.filter(state__in=UNFINISHED_STATES, expires_at__lte=now).order_by("expires_at", "id")
+    expired = Upload.objects.filter(state__in=LOCAL_STATES, expires_at__lte=now).order_by("expires_at", "id")
     count = 0
     for upload in expired[:EXPIRED_PER_SWEEP]:
         try:
@@ -199,6 +207,11 @@ def _remove_orphan(sha256: bytes) -> None:
         return
     if not Blob.objects.filter(sha256=sha256, erased_at=None).exists():
         storages["blobs"].delete(get_storage_name(sha256))
+
+
+def _check_door(upload: Upload) -> None:
+    if upload.state == Upload.State.IN_PARTS:
+        raise UploadDoorError
 
 
 def _check_append(upload: Upload, offset: int, body: Body) -> None:

@@ -17,7 +17,7 @@ from payouts.services.windows import close_window
 from registry.models import AnchorCoin, AnchorScript
 from registry.rules.digest_lines import Digests
 from registry.services.submissions import register_digests
-from storage.models import Link, Report
+from storage.models import Link, Multipart, Report
 from storage.services.blocks import block_digest
 from storage.services.quotas import set_quota
 from storage.services.reports import report_link
@@ -61,6 +61,7 @@ def tell_of_a_record(number: int) -> None:
     make_upload(bob, received=4)
     with transaction.atomic():
         set_quota(owner_id=bob.id, bytes_max=10**9, uploads_unfinished_max=None)
+    Multipart.objects.create(upload=make_upload(bob, received=5), part_bytes=1)
     record = registry.make_record(bob, content=uuid4().bytes)
     registry.make_claim(alice, record=record, holder=registry.make_holder(alice, name=f"Archive {number}"))
     report_link(link_id=Link.objects.latest("id").id, category=Report.Category.OTHER, sealed=b"", text="", now=NOW)

@@ -117,3 +117,11 @@ class CannotDelete(DirectoryStorage):
     def delete(self, name: str) -> None:
         """Refuse."""
         raise BackendError(name)
+
+
+class SendsElsewhere(DirectoryStorage):
+    """Sends readers to another server."""
+
+    def find_hand_over(self, name: str, range_header: str | None) -> tuple[int, dict[str, str]]:  # noqa: ARG002
+        """Return a redirect."""
+        return 307, {"Location": "https://store.example.org/"}

@@ -13,7 +13,7 @@ from payouts.services.settlement import settle_windows
 from payouts.services.statements import make_statements
 from payouts.services.windows import close_window, open_first_window
 from registry.models import Anchor, Batch, Record
-from storage.models import Blob, Link, Report
+from storage.models import Blob, Link, Multipart, Report, Upload
 from storage.services.reports import report_link
 from tests.factories import payouts
 from tests.factories.registry import make_anchor, make_claim, make_document_record, make_record, make_sealed_batch
@@ -52,6 +52,37 @@ def test_uploads_are_due_once_their_time_is_over(bob: User):
     make_upload(bob, content=b"other", now=NOW)
 
     assert measure("uploads_expired", seconds=0) == (1, 10)
+
+
+def test_uploads_in_parts_wait_to_be_verified_then_to_be_cleared(bob: User):
+    upload = make_upload(bob, now=NOW - timedelta(days=7))
+    Upload.objects.update(state=Upload.State.IN_PARTS)
+    multipart = Multipart.objects.create(upload=upload, part_bytes=1)
+    names = ("multiparts_expired", "multiparts_closed", "multiparts_over")
+    assert [measure(name)[0] for name in names] == [1, 0, 0]
+
+    digests = {"sha256": bytes(32), "root": bytes(32)}
+    Multipart.objects.update(state=Multipart.State.CLOSED, closed_at=NOW, **digests)
+    assert [measure(name)[0] for name in names] == [0, 1, 0]
+    assert measure("multiparts_closed") == (1, 60)
+
+    Multipart.objects.update(state=Multipart.State.VERIFIED)
+    Upload.objects.update(state=Upload.State.RECEIVED)
+    assert [measure(name)[0] for name in names] == [0, 0, 1]
+
+    Multipart.objects.update(cleared_at=NOW)
+    assert [measure(name)[0] for name in names] == [0, 0, 0]
+    assert str(multipart) == str(upload.id)
+
+
+def test_an_erased_blob_that_an_upload_in_parts_waits_for_is_not_due(bob: User):
+    blob = make_link(bob).blob
+    Blob.objects.update(erased_at=NOW)
+    upload = make_upload(bob, received=10)
+    assert (bytes(upload.sha256 or b""), measure("blobs_erased")) == (bytes(blob.sha256), (1, 60))
+
+    Multipart.objects.create(upload=upload, part_bytes=1)
+    assert measure("blobs_erased") == (0, 0)
 
 
 def test_a_link_waits_for_its_release_and_an_erased_blob_for_its_removal(bob: User):

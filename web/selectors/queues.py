@@ -18,7 +18,8 @@ from payouts.models import (
     Statement,
 )
 from registry.models import Anchor, Batch, Claim, Record
-from storage.models import Blob, Link, Report, Upload
+from storage.models import Blob, Link, Multipart, Report, Upload
+from storage.selectors import OVER_STATES
 
 REVIEW = "review"
 """In place of a sweep's name: these rows wait for a person, so that they are no sign of a sweep that stopped."""
@@ -75,9 +76,12 @@ def _list_queues(now: datetime) -> Iterator[_Queue]:
         Upload.objects.filter(state__in=[Upload.State.RECEIVING, Upload.State.RECEIVED], expires_at__lte=now),
         "expires_at",
     )
+    yield from _list_multipart_queues(now)
     released = Link.objects.filter(release_at__lte=now, released_at=None)
     yield _Queue("storage.release_links", "links_ended", "links to release", released, "release_at")
-    erased = Blob.objects.filter(erased_at__isnull=False, removed_at=None)
+    # What an upload in parts waits for stays until that has its link, or is over.
+    awaiting = Upload.objects.filter(sha256=OuterRef("sha256"), state=Upload.State.RECEIVED, multipart__isnull=False)
+    erased = Blob.objects.filter(~Exists(awaiting), erased_at__isnull=False, removed_at=None)
     yield _Queue("storage.release_links", "blobs_erased", "blobs for removal", erased, "erased_at")
     yield from _list_registry_queues()
     yield from _list_payout_queues(now)
@@ -85,6 +89,21 @@ def _list_queues(now: datetime) -> Iterator[_Queue]:
     yield _Queue(REVIEW, "reports", "reports for a reviewer", reports, "created_at")
     yield _Queue(
         REVIEW, "claims", "claims for a reviewer", Claim.objects.filter(state=Claim.State.SUBMITTED), "submitted_at"
+    )
+
+
+def _list_multipart_queues(now: datetime) -> Iterator[_Queue]:
+    states = Multipart.State
+    expired = Upload.objects.filter(state=Upload.State.IN_PARTS, expires_at__lte=now)
+    expired = expired.exclude(multipart__state=states.CLOSED)
+    yield _Queue("storage.expire_multiparts", "multiparts_expired", "expired uploads in parts", expired, "expires_at")
+    closed = Multipart.objects.filter(state=states.CLOSED)
+    yield _Queue(
+        "storage.verify_multiparts", "multiparts_closed", "uploads in parts to be verified", closed, "closed_at"
+    )
+    over = Multipart.objects.filter(state__in=OVER_STATES, cleared_at=None)
+    yield _Queue(
+        "storage.clear_multiparts", "multiparts_over", "uploads in parts to be cleared", over, "upload__expires_at"
     )
 
 
