@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The system's Python is asked once; later targets use the environment's own.
 .DEFAULT_GOAL := help
-.PHONY: help messages assets demo test run check format bench million lock openapi verifier
+.PHONY: help messages assets demo test run check format bench million cuts lock openapi verifier
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -50,6 +50,9 @@ bench: assets ## Measure against peers, as ratios
 
 million: .venv/installed ## Register, seal, anchor, export and audit a million records; takes minutes
 	@$(BIN)/python -m bench.million
+
+cuts: .venv/installed ## Upload 20 GB over a connection that is cut ten times; takes minutes and the room
+	@$(BIN)/python -m bench.cuts
 
 verifier: ## Build dist/cadastre-verify.pyz, the verifier as one file
 	@$(PYTHON) scripts/build_verifier.py

@@ -48,9 +48,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def read_status_bytes(field: str) -> int:
-    """Return a size that Linux says about this process: VmRSS is now, VmHWM the most there was."""
-    lines = STATUS.read_text(encoding="ascii").splitlines()
+def read_status_bytes(field: str, *, process: str = "self") -> int:
+    """Return a size that Linux says about a process: VmRSS is now, VmHWM the most there was."""
+    lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1_024 for line in lines if line.startswith(f"{field}:"))
 
 

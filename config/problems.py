@@ -146,6 +146,8 @@ PROBLEMS: dict[type[Exception], Problem] = {
     storage.UploadTooLargeError: Problem(413, "upload-too-large", "Upload too large"),
     storage.UploadOverflowError: Problem(413, "upload-overflow", "More bytes than announced"),
     storage.TooManyUploadsError: Problem(409, "too-many-uploads", "Too many unfinished uploads"),
+    storage.StorageFullError: Problem(507, "storage-full", "Storage full"),
+    storage.QuotaExceededError: Problem(413, "quota-exceeded", "Quota exceeded"),
     storage.UploadOffsetError: Problem(409, "upload-offset", "Wrong offset", headers=_show_offset),
     storage.UploadInterruptedError: Problem(400, "upload-interrupted", "Interrupted request", headers=_show_offset),
     storage.UploadChecksumError: Problem(460, "upload-checksum", "Checksum mismatch"),

@@ -1,13 +1,15 @@
 """Blobs, uploads and links in the admin: to look at, not to touch."""
 
 import re
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from database.admin import ReadOnlyAdmin
-from storage.models import Blob, Link, Upload
+from storage.models import Blob, Link, StorageQuota, Upload
+from storage.services.quotas import set_quota
 
 _SHA256 = re.compile("(?:sha256:)?([0-9a-f]{64})")
 
@@ -52,6 +54,35 @@ class UploadAdmin(ReadOnlyAdmin[Upload]):
     list_select_related = ["owner"]
     search_fields = ["=id", "owner__username"]
     fields = ["id", "owner", "state", "offset", "length", "blob", "created_at", "expires_at"]
+
+
+@admin.register(StorageQuota)
+class StorageQuotaAdmin(ReadOnlyAdmin[StorageQuota]):
+    """How much a person may keep, where that is not what the settings say. The count is not to be written."""
+
+    list_display = ["owner", "bytes_max", "uploads_unfinished_max", "counted_bytes"]
+    list_filter = [("bytes_max", admin.EmptyFieldListFilter)]
+    list_select_related = ["owner"]
+    search_fields = ["=owner__id", "owner__username"]
+    fields = ["owner", "bytes_max", "uploads_unfinished_max", "counted_bytes"]
+    readonly_fields = ["counted_bytes"]
+    autocomplete_fields = ["owner"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whether the person may: a limit is a decision, not a fact."""
+        return request.user.has_perm("storage.add_storagequota")
+
+    def has_change_permission(self, request: HttpRequest, obj: StorageQuota | None = None) -> bool:
+        """Whether the person may."""
+        return request.user.has_perm("storage.change_storagequota")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: StorageQuota | None = None) -> list[str]:
+        """Return what cannot be changed: a limit is one person's for ever."""
+        return ["counted_bytes"] if obj is None else ["owner", "counted_bytes"]
+
+    def save_model(self, request: HttpRequest, obj: StorageQuota, form: Any, change: Any) -> None:
+        """Set the limits. The count goes on beside this page, so the row is not written as it was read."""
+        set_quota(owner_id=obj.owner_id, bytes_max=obj.bytes_max, uploads_unfinished_max=obj.uploads_unfinished_max)
 
 
 @admin.register(Link)

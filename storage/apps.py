@@ -2,8 +2,14 @@
 
 from django.apps import AppConfig
 
+from storage.checks import register_checks
+
 
 class StorageConfig(AppConfig):
     """Django's view of this package."""
 
     name = "storage"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        register_checks()

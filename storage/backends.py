@@ -11,7 +11,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.deconstruct import deconstructible
 
-from storage.partials import sync_directory
+from storage.partials import naming_full, sync_directory
 
 _COPY_BYTES = 1024 * 1024
 _FILE_MODE = 0o600
@@ -68,14 +68,18 @@ class DirectoryStorage(FileSystemStorage):
             sync_directory(target.parent)
 
     def _save(self, name: str, content: File[bytes]) -> str:
-        """Put the content under its name in one step, once all of it is on the disk."""
+        """Put the content under its name in one step, once all of it is on the disk.
+
+        Raises StorageFullError if there is no room for it; then nothing of it is left.
+        """
         target = Path(self.path(name))
-        self._make_directories(target.parent)
-        # What a crash left of an earlier file of this name would stay for ever if this one does.
-        _hide(target).unlink(missing_ok=True)
-        if not self._move(content, target):
-            self._copy(content, target)
-        sync_directory(target.parent)
+        with naming_full():
+            self._make_directories(target.parent)
+            # What a crash left of an earlier file of this name would stay for ever if this one does.
+            _hide(target).unlink(missing_ok=True)
+            if not self._move(content, target):
+                self._copy(content, target)
+            sync_directory(target.parent)
         return name
 
     def _move(self, content: File[bytes], target: Path) -> bool:

@@ -5,8 +5,9 @@ Memory grows with the logarithm of the length. Only hashlib is used: the client 
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, Self
 
 from storage.errors import EmptyBlobError
 
@@ -24,44 +25,70 @@ class Digest:
     root: bytes
 
 
+class Hasher(Protocol):
+    """What a digest needs of a SHA-256: hashlib's has it."""
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Take the next bytes."""
+
+    def digest(self) -> bytes:
+        """Return the hash of everything taken so far."""
+
+    def copy(self) -> Self:
+        """Return a hash that goes on from the same state."""
+
+
 class BlobDigest:
-    """Digest a blob that arrives in pieces of any size."""
+    """Digest a blob that arrives in pieces of any size; those of whole blocks are never copied."""
 
     def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
+        self._sha256: Hasher = hashlib.sha256()
+        # How much both hashes have taken: whole blocks only.
         self._length = 0
-        self._block = hashlib.sha256()
-        self._block_bytes = 0
+        # What follows them, less than a block.
+        self._rest = b""
         # Slot n holds the root of 2**n finished blocks that wait for their right neighbour, or is empty.
         self._subtrees: list[bytes] = []
 
-    def update(self, data: bytes) -> None:
+    @property
+    def length(self) -> int:
+        """How many bytes were taken."""
+        return self._length + len(self._rest)
+
+    def update(self, data: bytes | memoryview) -> None:
         """Take the next bytes of the blob."""
-        self._sha256.update(data)
-        self._length += len(data)
         with memoryview(data) as view:
             start = 0
-            while start < len(view):
-                piece = view[start : start + BLOCK_BYTES - self._block_bytes]
-                self._block.update(piece)
-                self._block_bytes += len(piece)
-                start += len(piece)
-                if self._block_bytes == BLOCK_BYTES:
-                    _push(self._subtrees, self._block.digest())
-                    self._block = hashlib.sha256()
-                    self._block_bytes = 0
+            if self._rest:
+                start = min(BLOCK_BYTES - len(self._rest), len(view))
+                self._rest += bytes(view[:start])
+                if len(self._rest) < BLOCK_BYTES:
+                    return
+                self._take_blocks(self._rest)
+            end = len(view) - (len(view) - start) % BLOCK_BYTES
+            self._take_blocks(data if end - start == len(view) else view[start:end])
+            self._rest = bytes(view[end:])
 
     def finish(self) -> Digest:
         """Return the digest of everything taken so far.
 
         Raises EmptyBlobError if nothing was taken. Source: BEP 52, "pieces root".
         """
-        if not self._length:
+        if not self.length:
             raise EmptyBlobError
-        subtrees = list(self._subtrees)
-        if self._block_bytes:
-            _push(subtrees, self._block.digest())
-        return Digest(sha256=self._sha256.digest(), length=self._length, root=_fold(subtrees))
+        subtrees, whole = list(self._subtrees), self._sha256.copy()
+        if self._rest:
+            _push(subtrees, hashlib.sha256(self._rest).digest())
+            whole.update(self._rest)
+        return Digest(sha256=whole.digest(), length=self.length, root=_fold(subtrees))
+
+    def _take_blocks(self, blocks: bytes | memoryview) -> None:
+        """Take whole blocks; in between, the state is small (`storage.digest_states` keeps it)."""
+        self._sha256.update(blocks)
+        self._length += len(blocks)
+        with memoryview(blocks) as view:
+            for start in range(0, len(view), BLOCK_BYTES):
+                _push(self._subtrees, hashlib.sha256(view[start : start + BLOCK_BYTES]).digest())
 
 
 def digest_stream(stream: BinaryIO) -> Digest:
@@ -91,7 +118,7 @@ def _push(subtrees: list[bytes], leaf: bytes) -> None:
     subtrees.append(node)
 
 
-def _fold(subtrees: list[bytes]) -> bytes:
+def _fold(subtrees: Sequence[bytes]) -> bytes:
     """Join what waits into one root; leaves missing up to the next power of two are 32 zero bytes."""
     *lower, top = subtrees
     node = b""

@@ -32,6 +32,10 @@ class RangeNotSatisfiableError(StorageError):
         self.length = length
 
 
+class DigestStateError(StorageError):
+    """The state of an unfinished digest cannot be used; the digest is computed from the bytes instead."""
+
+
 class LinkNotFoundError(StorageError):
     """There is no such link."""
 
@@ -150,6 +154,14 @@ class UploadOverflowError(StorageError):
 
 class TooManyUploadsError(StorageError):
     """You have too many unfinished uploads; finish or terminate one."""
+
+
+class StorageFullError(StorageError):
+    """The server has no room left for these bytes."""
+
+
+class QuotaExceededError(StorageError):
+    """Your links and unfinished uploads would take more room than you have."""
 
 
 class UploadOffsetError(StorageError):

@@ -55,6 +55,7 @@ class Upload(models.Model):
     offset = models.BigIntegerField(default=0)
     sha256 = models.BinaryField(max_length=32, null=True)
     root = models.BinaryField(max_length=32, null=True)
+    digest_state = models.BinaryField(null=True, help_text="The digest of what has arrived, put away.")
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="uploads")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -71,6 +72,38 @@ class Upload(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class StorageQuota(models.Model):
+    """How much of the storage a person may take, and a count of it that spares most uploads a sum over all rows.
+
+    `counted_bytes` is never less than what is taken: it grows with each new upload, and is counted anew from the rows
+    where it would refuse one. Nothing else has to keep it right.
+    """
+
+    owner = models.OneToOneField(
+        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.PROTECT, related_name="storage_quota"
+    )
+    bytes_max = models.BigIntegerField(
+        null=True, blank=True, help_text="0 is without a limit; empty is CADASTRE_STORAGE_QUOTA_BYTES."
+    )
+    uploads_unfinished_max = models.BigIntegerField(
+        null=True, blank=True, help_text="Empty is CADASTRE_UPLOADS_UNFINISHED_MAX."
+    )
+    counted_bytes = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["owner_id"]
+        constraints = [
+            amount_constraint(name="storage_quota_counted_not_negative", field="counted_bytes"),
+            models.CheckConstraint(name="storage_quota_bytes_not_negative", condition=models.Q(bytes_max__gte=0)),
+            models.CheckConstraint(
+                name="storage_quota_uploads_positive", condition=models.Q(uploads_unfinished_max__gte=1)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.owner_id)
 
 
 class Link(models.Model):

@@ -5,6 +5,7 @@ offset; what is beyond is cut off before the next byte is written. It is never s
 the row counts them.
 """
 
+import errno
 import fcntl
 import os
 import uuid
@@ -15,7 +16,12 @@ from typing import BinaryIO
 
 from django.conf import settings
 
-from storage.errors import UploadBusyError, UploadLostError
+from storage.errors import StorageFullError, UploadBusyError, UploadLostError
+
+FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""No room on the disk, or none for this user or in this file."""
+WRITE_BEHIND_BYTES = 4 * 1024 * 1024
+"""After so many bytes the system is asked to begin writing them, so that `sync` has little left to wait for."""
 
 
 def get_partial_path(upload_id: uuid.UUID) -> Path:
@@ -28,6 +34,7 @@ class Partial:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._begun = 0
 
     def cut_to(self, length: int) -> None:
         """Drop what is beyond `length` bytes, and go on writing there.
@@ -38,28 +45,44 @@ class Partial:
             raise UploadLostError
         os.ftruncate(self._descriptor, length)
         os.lseek(self._descriptor, length, os.SEEK_SET)
+        self._begun = length
 
-    def append(self, data: bytes) -> None:
-        """Write all of the bytes."""
-        with memoryview(data) as view:
+    def append(self, data: bytes | memoryview) -> None:
+        """Write all of the bytes. Raises StorageFullError if there is no room for them; some may have been written."""
+        with memoryview(data) as view, naming_full():
             written = 0
             while written < len(view):
                 written += os.write(self._descriptor, view[written:])
+        self._begin_writing()
+
+    def _begin_writing(self) -> None:
+        """Let the disk work while the next bytes come and are digested."""
+        end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        if end - self._begun >= WRITE_BEHIND_BYTES and hasattr(os, "posix_fadvise"):
+            # Linux begins to write what it is told that nobody needs, and drops only what is on the disk already.
+            os.posix_fadvise(self._descriptor, self._begun, end - self._begun, os.POSIX_FADV_DONTNEED)
+            self._begun = end
 
     def sync(self) -> None:
-        """Wait until everything written is on the disk."""
-        os.fsync(self._descriptor)
+        """Wait until everything written is on the disk.
+
+        Raises StorageFullError if only now there turns out to be no room, as on some network file systems.
+        """
+        with naming_full():
+            os.fsync(self._descriptor)
 
 
 @contextmanager
 def lock_partial(upload_id: uuid.UUID) -> Iterator[Partial]:
     """Open an upload's file for writing, made if it does not exist, and keep others from it meanwhile.
 
-    The lock goes with the process: a crash frees it. Raises UploadBusyError if another request has it.
+    The lock goes with the process: a crash frees it. Raises UploadBusyError if another request has it,
+    StorageFullError if there is no room for a new file.
     """
     path = get_partial_path(upload_id)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with naming_full():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,6 +128,30 @@ def read_partial(upload_id: uuid.UUID) -> Iterator[BinaryIO]:
         raise UploadLostError from error
     with stream:
         yield stream
+
+
+@contextmanager
+def naming_full() -> Iterator[None]:
+    """Raise StorageFullError where the file system says that it is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL_ERRNOS:
+            raise
+        raise StorageFullError from error
+
+
+def require_room(length: int) -> None:
+    """Check that so many bytes fit beside CADASTRE_DISK_RESERVE_BYTES on the disk of unfinished uploads.
+
+    Nothing is set aside: others may take the room before. Raises StorageFullError if they do not fit.
+    """
+    directory = Path(settings.CADASTRE_UPLOAD_DIR)
+    with naming_full():
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = os.statvfs(directory)
+    if found.f_bavail * found.f_frsize < length + settings.CADASTRE_DISK_RESERVE_BYTES:
+        raise StorageFullError
 
 
 def remove_partial(upload_id: uuid.UUID) -> None:

@@ -1,10 +1,11 @@
 """Looks up blobs, links and uploads."""
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
 from storage.errors import (
     BlobErasedError,
@@ -21,7 +22,7 @@ from storage.errors import (
     UploadGoneError,
     UploadNotFoundError,
 )
-from storage.models import Blob, BlockedDigest, Link, Report, Upload
+from storage.models import Blob, BlockedDigest, Link, Report, StorageQuota, Upload
 
 UNFINISHED_STATES = (Upload.State.RECEIVING, Upload.State.RECEIVED)
 
@@ -165,3 +166,55 @@ def get_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, now: datetime) -> U
     if upload.state in UNFINISHED_STATES and upload.expires_at <= now:
         raise UploadExpiredError
     return upload
+
+
+@dataclass(frozen=True)
+class StorageUse:
+    """What a person keeps and may keep. `quota_bytes` is None where there is no limit."""
+
+    used_bytes: int
+    quota_bytes: int | None
+    uploads_unfinished: int
+    uploads_unfinished_max: int
+
+
+def get_storage_use(*, owner_id: uuid.UUID, now: datetime) -> StorageUse:
+    """Return what a person keeps and may keep, counted from the rows."""
+    quota = StorageQuota.objects.filter(owner_id=owner_id).first() or StorageQuota(owner_id=owner_id)
+    return StorageUse(
+        used_bytes=count_used_bytes(owner_id=owner_id),
+        quota_bytes=get_quota_bytes(quota),
+        uploads_unfinished=count_unfinished_uploads(owner_id=owner_id, now=now),
+        uploads_unfinished_max=get_uploads_unfinished_max(quota),
+    )
+
+
+def count_used_bytes(*, owner_id: uuid.UUID) -> int:
+    """Return how much a person keeps: what unfinished uploads will have, and each blob of a link once.
+
+    A blob counts for everybody who has a link that keeps it, and no more once it was erased. An upload counts until it
+    is removed, also when its time is over. Uploads are counted first: one that is completed between the two questions
+    counts twice, never not at all.
+    """
+    uploads = Upload.objects.filter(owner_id=owner_id, state__in=UNFINISHED_STATES)
+    unfinished_bytes = uploads.aggregate(total=Sum("length"))["total"] or 0
+    links = Link.objects.filter(owner_id=owner_id, released_at=None)
+    blobs = Blob.objects.filter(id__in=links.values("blob_id"), erased_at=None)
+    return int(unfinished_bytes) + int(blobs.aggregate(total=Sum("length"))["total"] or 0)
+
+
+def count_unfinished_uploads(*, owner_id: uuid.UUID, now: datetime) -> int:
+    """Return how many uploads of a person are under way and not expired."""
+    return Upload.objects.filter(owner_id=owner_id, state__in=UNFINISHED_STATES, expires_at__gt=now).count()
+
+
+def get_quota_bytes(quota: StorageQuota) -> int | None:
+    """Return how many bytes a person may keep, or None for any number."""
+    found: int = settings.CADASTRE_STORAGE_QUOTA_BYTES if quota.bytes_max is None else quota.bytes_max
+    return found or None
+
+
+def get_uploads_unfinished_max(quota: StorageQuota) -> int:
+    """Return how many unfinished uploads a person may have."""
+    found: int = quota.uploads_unfinished_max or settings.CADASTRE_UPLOADS_UNFINISHED_MAX
+    return found

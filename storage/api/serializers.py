@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from storage.models import Link, Report
-from storage.selectors import describe_state, get_link_url
+from storage.selectors import StorageUse, describe_state, get_link_url
 from storage.services.links import TRANSFERS_MAX_MAX
 from storage.services.reports import TEXT_CHARACTERS_MAX
 from users.api.fields import (
@@ -33,6 +33,17 @@ class TransfersMaxField(StrictIntegerField):
             allow_null=True,
             help_text="How many transfers may begin; null for any number.",
         )
+
+
+class StorageUseSerializer(serializers.Serializer[StorageUse]):
+    """Gives how much a person keeps and may keep."""
+
+    used_bytes = serializers.IntegerField(
+        help_text="The lengths of unfinished uploads, and of each blob that a link leads to."
+    )
+    quota_bytes = serializers.IntegerField(allow_null=True, help_text="Null is without a limit.")
+    uploads_unfinished = serializers.IntegerField()
+    uploads_unfinished_max = serializers.IntegerField()
 
 
 class NewLinkSerializer(serializers.Serializer[dict[str, Any]]):

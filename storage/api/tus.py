@@ -2,14 +2,19 @@
 
 import base64
 import binascii
+import io
 import re
-from typing import cast
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from django.conf import settings
 from django.utils.http import http_date
 from rest_framework.request import Request
 
+from storage.api.streams import CopiedStream, open_stream
 from storage.errors import (
+    StorageError,
     UploadBodyLengthError,
     UploadHeaderError,
     UploadMediaTypeError,
@@ -18,12 +23,15 @@ from storage.errors import (
 )
 from storage.models import Upload
 from storage.selectors import UNFINISHED_STATES
-from storage.services.uploads import Body, Stream
+from storage.services.receiving import Body
 
 TUS_VERSION = "1.0.0"
-TUS_EXTENSIONS = "creation,checksum,termination,expiration"
+TUS_EXTENSIONS = "creation,creation-with-upload,checksum,termination,expiration"
 MEDIA_TYPE = "application/offset+octet-stream"
 STATUS_PHRASES = {460: "Checksum Mismatch"}
+DISCARD_BYTES_MAX = 8 * 1024 * 1024
+DISCARD_PIECE_BYTES = 64 * 1024
+DISCARD_SECONDS = 5
 
 _NUMBER = re.compile("[0-9]{1,18}")
 
@@ -37,8 +45,8 @@ def check_version(request: Request) -> None:
 def read_new_length(request: Request) -> int:
     """Return Upload-Length of a creation.
 
-    Raises UploadMetadataError if names would leak, UploadHeaderError if the length is missing or deferred, or if the
-    request carries bytes, which this server takes by PATCH alone.
+    Raises UploadMetadataError if names would leak, UploadHeaderError if the length is missing or deferred, or if parts
+    are to be put together.
     """
     if "Upload-Metadata" in request.headers:
         raise UploadMetadataError
@@ -46,18 +54,11 @@ def read_new_length(request: Request) -> int:
         raise UploadHeaderError("Upload-Defer-Length is not supported: announce the length.")
     if "Upload-Concat" in request.headers:
         raise UploadHeaderError("Upload-Concat is not supported.")
-    if read_body(request).length != 0:
-        raise UploadHeaderError("Bytes are not accepted when an upload is created: send them by PATCH.")
     return _read_number(request, "Upload-Length")
 
 
 def read_offset(request: Request) -> int:
-    """Return Upload-Offset of a PATCH.
-
-    Raises UploadMediaTypeError if the body is of another type, UploadHeaderError if the offset is missing or malformed.
-    """
-    if request.headers.get("Content-Type", "").strip().lower() != MEDIA_TYPE:
-        raise UploadMediaTypeError
+    """Return Upload-Offset of a PATCH. Raises UploadHeaderError if it is missing or malformed."""
     return _read_number(request, "Upload-Offset")
 
 
@@ -65,18 +66,45 @@ def read_body(request: Request) -> Body:
     """Return the request's body, none of it read yet.
 
     A chunked body has no length; it is taken if the web server marks its end (`wsgi.input_terminated`). Raises
-    UploadBodyLengthError if it does not, UploadHeaderError if the checksum is malformed.
+    UploadBodyLengthError if it does not, UploadMediaTypeError if the body is of another type, UploadHeaderError if the
+    checksum is malformed.
     """
+    if request.headers.get("Content-Type", "").strip().lower() != MEDIA_TYPE:
+        raise UploadMediaTypeError
     checksum = _read_checksum(request)
     announced = request.META.get("CONTENT_LENGTH")
+    _limit_silence(request)
     if announced:
-        return Body(cast("Stream", request._request), int(announced), checksum)  # noqa: SLF001 - DRF has no public name for it
+        # Django REST framework would read the whole body before it read a part of it.
+        return Body(open_stream(request.META, request._request.read), int(announced), checksum)  # noqa: SLF001 - as above
     if "Transfer-Encoding" not in request.headers:
-        return Body(cast("Stream", request._request), 0, checksum)  # noqa: SLF001
+        return Body(io.BytesIO(), 0, checksum)
     if not request.META.get("wsgi.input_terminated"):
         raise UploadBodyLengthError
     # Django's own stream ends at Content-Length, and without one it is empty.
-    return Body(cast("Stream", request.META["wsgi.input"]), None, checksum)
+    return Body(CopiedStream(request.META["wsgi.input"].read), None, checksum)
+
+
+@contextmanager
+def answering_early(body: Body) -> Iterator[None]:
+    """Where the body is refused, read what is on its way before the answer.
+
+    A connection that is closed with bytes unread is reset, and the client may never see why. Clients send pieces of a
+    few MiB; who sends more at once is not waited for.
+    """
+    try:
+        yield
+    except StorageError:
+        deadline, left = time.monotonic() + DISCARD_SECONDS, DISCARD_BYTES_MAX
+        with suppress(OSError), memoryview(bytearray(DISCARD_PIECE_BYTES)) as buffer:
+            while left > 0 and time.monotonic() < deadline and (count := body.stream.readinto(buffer)):
+                left -= count
+        raise
+
+
+def has_body(request: Request) -> bool:
+    """Return whether a request brings bytes."""
+    return request.META.get("CONTENT_LENGTH") not in {None, "", "0"} or "Transfer-Encoding" in request.headers
 
 
 def describe_upload(upload: Upload) -> dict[str, str]:
@@ -95,6 +123,17 @@ def describe_server() -> dict[str, str]:
         "Tus-Max-Size": str(settings.CADASTRE_UPLOAD_BYTES_MAX),
         "Tus-Checksum-Algorithm": "sha256",
     }
+
+
+def _limit_silence(request: Request) -> None:
+    """Let the connection break if no byte comes for CADASTRE_UPLOAD_IDLE_SECONDS: until then, the upload is locked.
+
+    A client that lost its network could otherwise not go on before the system gives its old connection up, hours later.
+    Gunicorn shows its socket, and sets the time anew for each request; behind a proxy, the proxy has such a limit.
+    """
+    connection = request.META.get("gunicorn.socket")
+    if connection is not None:
+        connection.settimeout(settings.CADASTRE_UPLOAD_IDLE_SECONDS)
 
 
 def _read_number(request: Request, name: str) -> int:

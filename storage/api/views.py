@@ -17,13 +17,19 @@ from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from storage.api import tus
-from storage.api.serializers import LinkSerializer, NewLinkSerializer, NewReportSerializer, ReportSerializer
+from storage.api.serializers import (
+    LinkSerializer,
+    NewLinkSerializer,
+    NewReportSerializer,
+    ReportSerializer,
+    StorageUseSerializer,
+)
 from storage.digest import Digest
 from storage.models import Link, Report
-from storage.selectors import get_held_link, get_upload, list_links
+from storage.selectors import get_held_link, get_storage_use, get_upload, list_links
 from storage.services.links import LinkDraft, complete_upload, create_link
 from storage.services.reports import report_link
-from storage.services.uploads import append_upload, create_upload, terminate_upload
+from storage.services.uploads import append_upload, create_upload, create_upload_with_body, terminate_upload
 from users.api.authentication import get_user
 from users.api.idempotency import idempotent
 from users.api.permissions import HasScope, Public
@@ -73,17 +79,30 @@ class UploadListView(TusView):
 
     @extend_schema(
         operation_id="create_upload",
-        summary="Begin an upload (tus 1.0, creation)",
-        request=None,
-        parameters=[TUS_RESUMABLE, _header("Upload-Length", "The number of bytes of the whole upload.")],
+        summary="Begin an upload (tus 1.0, creation and creation-with-upload)",
+        request={tus.MEDIA_TYPE: OpenApiTypes.BINARY},
+        parameters=[
+            TUS_RESUMABLE,
+            _header("Upload-Length", "The number of bytes of the whole upload."),
+            _header("Upload-Checksum", "`sha256` and the SHA-256 of this body in base64.", is_required=False),
+        ],
         responses={
-            201: OpenApiResponse(description="Location has the upload's address, Upload-Expires the end of its time."),
-            **describe_problems(400, 401, 403, 409, 412, 413),
+            201: OpenApiResponse(
+                description="Location has the upload's address, Upload-Offset how many of the body's bytes count, "
+                "Upload-Expires the end of its time."
+            ),
+            **describe_problems(400, 401, 403, 409, 411, 412, 413, 415, 460, 507),
         },
     )
     def post(self, request: Request) -> Response:
-        """Begin an upload."""
-        upload = create_upload(owner=get_user(request), length=tus.read_new_length(request), now=timezone.now())
+        """Begin an upload, perhaps with its first bytes or all of them."""
+        owner, length, now = get_user(request), tus.read_new_length(request), timezone.now()
+        if tus.has_body(request):
+            body = tus.read_body(request)
+            with tus.answering_early(body):
+                upload = create_upload_with_body(owner=owner, length=length, body=body, now=now)
+        else:
+            upload = create_upload(owner=owner, length=length, now=now)
         headers = {"Location": reverse("api-upload", args=[upload.id]), **tus.describe_upload(upload)}
         return Response(status=status.HTTP_201_CREATED, headers=headers)
 
@@ -126,18 +145,16 @@ class UploadView(TusView):
         ],
         responses={
             204: OpenApiResponse(description="Upload-Offset tells how many bytes count now."),
-            **describe_problems(400, 401, 403, 404, 409, 410, 411, 412, 413, 415, 423, 460),
+            **describe_problems(400, 401, 403, 404, 409, 410, 411, 412, 413, 415, 423, 460, 507),
         },
     )
     def patch(self, request: Request, upload_id: uuid.UUID) -> Response:
         """Append bytes at exactly the offset where the upload continues."""
-        upload = append_upload(
-            upload_id=upload_id,
-            owner_id=get_user(request).id,
-            offset=tus.read_offset(request),
-            body=tus.read_body(request),
-            now=timezone.now(),
-        )
+        body, offset, now = tus.read_body(request), tus.read_offset(request), timezone.now()
+        with tus.answering_early(body):
+            upload = append_upload(
+                upload_id=upload_id, owner_id=get_user(request).id, offset=offset, body=body, now=now
+            )
         return Response(status=status.HTTP_204_NO_CONTENT, headers=tus.describe_upload(upload))
 
     @extend_schema(
@@ -151,6 +168,22 @@ class UploadView(TusView):
         """Remove an unfinished upload and its bytes."""
         terminate_upload(upload_id=upload_id, owner_id=get_user(request).id, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class StorageUseView(APIView):
+    """What the asking user keeps."""
+
+    permission_classes = (HasScope(Scope.STORAGE_WRITE),)
+
+    @extend_schema(
+        operation_id="get_storage_use",
+        summary="Ask how much you keep and may keep",
+        responses={200: StorageUseSerializer, **describe_problems(401, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Return how much the asking user keeps."""
+        use = get_storage_use(owner_id=get_user(request).id, now=timezone.now())
+        return Response(StorageUseSerializer(use).data)
 
 
 class LinkListView(ListAPIView[Link]):
@@ -174,7 +207,7 @@ class LinkListView(ListAPIView[Link]):
         summary="Make a finished upload into a link, or share a link's blob once more",
         parameters=[IDEMPOTENCY_KEY],
         request=NewLinkSerializer,
-        responses={201: LinkSerializer, **describe_problems(400, 401, 403, 404, 409, 410, 413, 422, 451)},
+        responses={201: LinkSerializer, **describe_problems(400, 401, 403, 404, 409, 410, 413, 422, 451, 507)},
     )
     @idempotent
     def post(self, request: Request) -> Response:

@@ -18,7 +18,7 @@ def release(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:  
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('storage', '0003_blob_root_index'),
+        ('storage', '0004_quotas_and_digest_states'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

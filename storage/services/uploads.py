@@ -1,12 +1,8 @@
 """Resumable uploads, as tus 1.0 wants them: bytes are taken at exactly one offset, and count once they are on disk."""
 
-import hashlib
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Protocol
+from contextlib import ExitStack, suppress
+from datetime import datetime
 
 from django.conf import settings
 from django.core.files.storage import storages
@@ -15,11 +11,9 @@ from django.db import transaction
 from storage.digest import digest_stream
 from storage.errors import (
     EmptyBlobError,
-    TooManyUploadsError,
+    StorageError,
     UploadBusyError,
-    UploadChecksumError,
     UploadCompletedError,
-    UploadGoneError,
     UploadInterruptedError,
     UploadLostError,
     UploadOffsetError,
@@ -27,14 +21,12 @@ from storage.errors import (
     UploadTooLargeError,
 )
 from storage.models import Blob, Upload
-from storage.partials import Partial, lock_blob, lock_partial, read_partial, remove_partial
+from storage.partials import lock_blob, lock_partial, read_partial, remove_partial, require_room
 from storage.selectors import UNFINISHED_STATES, get_upload
+from storage.services.quotas import reserve_upload
+from storage.services.receiving import Body, get_expiry, receive_body
 from users.models import User
 
-# One read from the connection: what a request holds in memory at a time.
-PIECE_BYTES = 256 * 1024
-# How much of one long request a crash of the server may cost.
-CHECKPOINT_BYTES = 32 * 1024 * 1024
 # One sweep takes so many uploads at most; the next one follows soon.
 EXPIRED_PER_SWEEP = 500
 
@@ -45,47 +37,45 @@ def get_storage_name(sha256: bytes) -> str:
     return f"{name[:2]}/{name[2:4]}/{name}"
 
 
-class Stream(Protocol):
-    """A connection to read from; it raises OSError when it breaks."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, fewer only at the end."""
-
-
-@dataclass(frozen=True)
-class Body:
-    """The bytes of one request. `length` is None if it was not announced, `sha256` if no checksum came with it."""
-
-    stream: Stream
-    length: int | None
-    sha256: bytes | None
-
-
 def create_upload(*, owner: User, length: int, now: datetime) -> Upload:
     """Begin an upload of `length` bytes.
 
-    Raises EmptyBlobError, UploadTooLargeError, or TooManyUploadsError if the owner has CADASTRE_UPLOADS_UNFINISHED_MAX
-    unfinished ones.
+    Raises EmptyBlobError, UploadTooLargeError, StorageFullError if the disk has no room for it now, and what
+    `reserve_upload` raises.
     """
     if length < 1:
         raise EmptyBlobError
     if length > settings.CADASTRE_UPLOAD_BYTES_MAX:
         raise UploadTooLargeError(f"An upload has at most {settings.CADASTRE_UPLOAD_BYTES_MAX} bytes.")
+    require_room(length)
     with transaction.atomic(durable=True):
-        # The owner's row is locked, so that two requests cannot both count the last free place.
-        User.objects.select_for_update(no_key=True).get(id=owner.id)
-        unfinished = Upload.objects.filter(owner=owner, state__in=UNFINISHED_STATES, expires_at__gt=now).count()
-        if unfinished >= settings.CADASTRE_UPLOADS_UNFINISHED_MAX:
-            raise TooManyUploadsError
-        return Upload.objects.create(owner=owner, length=length, created_at=now, expires_at=_get_expiry(now))
+        reserve_upload(owner=owner, length=length, now=now)
+        return Upload.objects.create(owner=owner, length=length, created_at=now, expires_at=get_expiry(now))
+
+
+def create_upload_with_body(*, owner: User, length: int, body: Body, now: datetime) -> Upload:
+    """Begin an upload of `length` bytes and take the first of them, or all.
+
+    An upload whose bytes are refused or break off is removed: nobody has been told its address. Source: tus 1.0,
+    creation-with-upload. Raises what `create_upload` and `append_upload` raise.
+    """
+    upload = create_upload(owner=owner, length=length, now=now)
+    try:
+        return append_upload(upload_id=upload.id, owner_id=owner.id, offset=0, body=body, now=now)
+    except StorageError as error:
+        with suppress(UploadBusyError):
+            _remove(Upload.objects.get(id=upload.id))
+        if isinstance(error, UploadInterruptedError):
+            raise UploadInterruptedError(0) from error
+        raise
 
 
 def append_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, offset: int, body: Body, now: datetime) -> Upload:
-    """Append the bytes of one request at exactly `offset`; with the last byte, digest the whole.
+    """Append the bytes of one request at exactly `offset`; with the last byte, the upload has its digest.
 
     A request that breaks off leaves what arrived, unless a checksum came with it, which cannot be checked then. Source:
-    tus 1.0, core protocol and checksum extension. Raises UploadOffsetError, UploadOverflowError, UploadBusyError,
-    UploadInterruptedError, UploadChecksumError, UploadLostError, and what `get_upload` raises.
+    tus 1.0, core protocol and checksum extension. Raises UploadOffsetError, UploadBusyError, UploadLostError, and what
+    `receive_body` and `get_upload` raise.
     """
     upload = get_upload(upload_id=upload_id, owner_id=owner_id, now=now)
     _check_append(upload, offset, body)
@@ -95,16 +85,19 @@ def append_upload(*, upload_id: uuid.UUID, owner_id: uuid.UUID, offset: int, bod
             upload = get_upload(upload_id=upload_id, owner_id=owner_id, now=now)
             _check_append(upload, offset, body)
             partial.cut_to(offset)
-            _receive(upload, partial, body, now)
-    elif body.length is None and body.stream.read(1):
+            receive_body(upload=upload, partial=partial, body=body, now=now)
+    elif body.length is None and body.stream.readinto(memoryview(bytearray(1))):
         raise UploadOverflowError
     if upload.state == Upload.State.RECEIVING and upload.offset == upload.length:
+        # The digest could not be carried over the requests.
         upload = digest_upload(upload_id=upload_id)
     return upload
 
 
 def digest_upload(*, upload_id: uuid.UUID) -> Upload:
-    """Digest an upload all of whose bytes have arrived and move it to RECEIVED. Doing it again is harmless.
+    """Digest an upload all of whose bytes have arrived from its file, and move it to RECEIVED.
+
+    Doing it again is harmless. Uploads need it whose digest could not be computed while they arrived.
 
     Raises UploadLostError if the bytes are not there.
     """
@@ -120,7 +113,7 @@ def digest_upload(*, upload_id: uuid.UUID) -> Upload:
     with transaction.atomic(durable=True):
         Upload.objects.filter(
             id=upload_id, state=Upload.State.RECEIVING, offset=digest.length, length=digest.length
-        ).update(state=Upload.State.RECEIVED, sha256=digest.sha256, root=digest.root)
+        ).update(state=Upload.State.RECEIVED, sha256=digest.sha256, root=digest.root, digest_state=None)
         upload = Upload.objects.get(id=upload_id)
     if upload.length != digest.length:
         raise UploadLostError
@@ -213,66 +206,3 @@ def _check_append(upload: Upload, offset: int, body: Body) -> None:
         raise UploadOffsetError(upload.offset)
     if body.length is not None and body.length > upload.length - offset:
         raise UploadOverflowError
-
-
-def _receive(upload: Upload, partial: Partial, body: Body, now: datetime) -> None:
-    """Write the body's bytes and count them in the row."""
-    start, end, checksum = upload.offset, upload.offset, hashlib.sha256()
-    # Nothing is counted before the end where the end decides whether the bytes are wanted at all.
-    has_checkpoints = body.sha256 is None and body.length is not None
-    try:
-        for piece in _read_pieces(body, upload):
-            partial.append(piece)
-            checksum.update(piece)
-            end += len(piece)
-            if has_checkpoints and end - upload.offset >= CHECKPOINT_BYTES:
-                _count(upload, partial, end, now)
-    except UploadInterruptedError as error:
-        if body.sha256 is None:
-            _count(upload, partial, end, now)
-        raise UploadInterruptedError(upload.offset) from error
-    if body.sha256 is not None and checksum.digest() != body.sha256:
-        raise UploadChecksumError
-    if end > start:
-        _count(upload, partial, end, now)
-
-
-def _read_pieces(body: Body, upload: Upload) -> Iterator[bytes]:
-    """Yield the body in pieces.
-
-    Raises UploadOverflowError if it is longer than what the upload lacks, UploadInterruptedError if it is cut short.
-    """
-    room, taken = upload.length - upload.offset, 0
-    while body.length is None or taken < body.length:
-        try:
-            # One byte more than there is room for shows that a body of unknown length is too long.
-            piece = body.stream.read(min(PIECE_BYTES, room - taken + 1))
-        except OSError as error:
-            raise UploadInterruptedError(upload.offset) from error
-        taken += len(piece)
-        if taken > room:
-            raise UploadOverflowError
-        if not piece:
-            break
-        yield piece
-    if body.length is not None and taken < body.length:
-        raise UploadInterruptedError(upload.offset)
-
-
-def _count(upload: Upload, partial: Partial, end: int, now: datetime) -> None:
-    """Put what was written on the disk, then move the row's offset to `end`."""
-    partial.sync()
-    expires_at = _get_expiry(now)
-    with transaction.atomic(durable=True):
-        is_moved = Upload.objects.filter(id=upload.id, state=Upload.State.RECEIVING, offset=upload.offset).update(
-            offset=end, expires_at=expires_at
-        )
-    if not is_moved:
-        # The upload was removed before this request had the lock, and the file made anew by it.
-        remove_partial(upload.id)
-        raise UploadGoneError
-    upload.offset, upload.expires_at = end, expires_at
-
-
-def _get_expiry(now: datetime) -> datetime:
-    return now + timedelta(seconds=settings.CADASTRE_UPLOAD_EXPIRY_SECONDS)

@@ -19,6 +19,7 @@ from registry.rules.digest_lines import Digests
 from registry.services.submissions import register_digests
 from storage.models import Link, Report
 from storage.services.blocks import block_digest
+from storage.services.quotas import set_quota
 from storage.services.reports import report_link
 from tests.factories import payouts, registry
 from tests.factories.storage import make_upload
@@ -58,6 +59,8 @@ def tell_of_a_record(number: int) -> None:
     make_secret(bob)
     IdempotencyKey.objects.create(user=bob, key="k", path="/p", body_sha256=bytes(32), created_at=NOW)
     make_upload(bob, received=4)
+    with transaction.atomic():
+        set_quota(owner_id=bob.id, bytes_max=10**9, uploads_unfinished_max=None)
     record = registry.make_record(bob, content=uuid4().bytes)
     registry.make_claim(alice, record=record, holder=registry.make_holder(alice, name=f"Archive {number}"))
     report_link(link_id=Link.objects.latest("id").id, category=Report.Category.OTHER, sealed=b"", text="", now=NOW)

@@ -4,8 +4,10 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from storage.models import StorageQuota
 from tests.factories.storage import make_blob, make_link, make_upload
 from tests.factories.users import make_user
+from users.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -54,3 +56,26 @@ def test_carol_does_not_get_in(client: Client):
     client.force_login(make_user("carol"))
 
     assert client.get("/admin/storage/link/").status_code == 302
+
+
+def test_a_limit_is_set_and_changed_and_its_count_is_not(admin_client: Client):
+    bob = make_user("bob")
+    make_upload(bob)
+    address = f"/admin/storage/storagequota/{bob.id}/change/"
+
+    added = admin_client.post("/admin/storage/storagequota/add/", {"owner": str(bob.id), "bytes_max": "1000"})
+    StorageQuota.objects.update(counted_bytes=500)
+    changed = admin_client.post(address, {"bytes_max": "2000", "uploads_unfinished_max": "7", "counted_bytes": "1"})
+    refused = admin_client.post(address, {"bytes_max": "-1"})
+
+    assert (added.status_code, changed.status_code, refused.status_code) == (302, 302, 200)
+    quota = StorageQuota.objects.get()
+    assert (quota.owner, quota.bytes_max, quota.uploads_unfinished_max, quota.counted_bytes) == (bob, 2000, 7, 500)
+    assert admin_client.post(address.replace("change", "delete"), {"post": "yes"}).status_code == 403
+
+
+def test_limits_take_the_permission(client: Client):
+    staff = User.objects.create_user("alice", is_staff=True)
+    client.force_login(staff)
+
+    assert client.get("/admin/storage/storagequota/add/").status_code == 403

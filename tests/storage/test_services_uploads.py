@@ -4,6 +4,7 @@ import hashlib
 import io
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -25,11 +26,12 @@ from storage.errors import (
 )
 from storage.models import Upload
 from storage.partials import get_partial_path, lock_partial
-from storage.services import uploads
+from storage.services import receiving
+from storage.services.receiving import Body
 from storage.services.uploads import (
-    Body,
     append_upload,
     create_upload,
+    create_upload_with_body,
     digest_upload,
     expire_uploads,
     terminate_upload,
@@ -52,12 +54,12 @@ def bob() -> User:
 class BrokenStream(io.BytesIO):
     """A connection that breaks after its bytes."""
 
-    def read(self, size: int | None = -1, /) -> bytes:
+    def readinto(self, buffer: Any, /) -> int:
         """Return bytes, then fail."""
-        data = super().read(size)
-        if not data:
+        count = super().readinto(buffer)
+        if not count:
             raise ConnectionResetError
-        return data
+        return count
 
 
 def body(data: bytes, *, announced: int | None = -1, sha256: bytes | None = None) -> Body:
@@ -108,9 +110,9 @@ def test_takes_bytes_in_order_and_digests_the_whole(bob: User):
     assert get_state(upload) == (len(CONTENT), CONTENT)
 
 
-def test_takes_more_than_one_piece_and_one_checkpoint(bob: User, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(uploads, "PIECE_BYTES", 3)
-    monkeypatch.setattr(uploads, "CHECKPOINT_BYTES", 4)
+def test_takes_more_than_one_piece_and_one_checkpoint(bob: User, settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(receiving, "PIECE_BYTES", 3)
+    settings.CADASTRE_UPLOAD_CHECKPOINT_BYTES = 4
     upload = create_upload(owner=bob, length=len(CONTENT), now=NOW)
 
     append(upload, 0, body(CONTENT))
@@ -177,6 +179,18 @@ def test_a_request_that_breaks_off_leaves_what_arrived(bob: User, stream: type[i
     assert append(upload, 6, body(CONTENT[6:])).state == Upload.State.RECEIVED
 
 
+def test_an_upload_whose_first_bytes_break_off_is_removed_for_nobody_knows_its_address(bob: User):
+    with pytest.raises(UploadInterruptedError) as caught:
+        create_upload_with_body(
+            owner=bob, length=len(CONTENT), body=Body(BrokenStream(CONTENT[:6]), len(CONTENT), None), now=NOW
+        )
+
+    assert caught.value.offset == 0
+    upload = Upload.objects.get()
+    assert upload.state == Upload.State.TERMINATED
+    assert not get_partial_path(upload.id).exists()
+
+
 def test_a_request_that_breaks_off_leaves_nothing_if_a_checksum_came_with_it(bob: User):
     upload = make_upload(bob, received=2)
 
@@ -234,6 +248,28 @@ def test_the_whole_is_digested_by_the_next_request_if_the_last_one_crashed_befor
     Upload.objects.update(state=Upload.State.RECEIVING, sha256=None, root=None)
 
     assert append(upload, len(CONTENT), body(b"")).state == Upload.State.RECEIVED
+    assert digest_upload(upload_id=upload.id).state == Upload.State.RECEIVED
+
+
+def test_an_upload_whose_file_is_gone_or_has_another_length_cannot_be_digested(bob: User):
+    upload = make_upload(bob, received=len(CONTENT))
+    Upload.objects.update(state=Upload.State.RECEIVING, sha256=None, root=None)
+
+    get_partial_path(upload.id).write_bytes(CONTENT + b"x")
+    with pytest.raises(UploadLostError):
+        digest_upload(upload_id=upload.id)
+    get_partial_path(upload.id).unlink()
+    with pytest.raises(UploadLostError):
+        digest_upload(upload_id=upload.id)
+
+    upload.refresh_from_db()
+    assert upload.state == Upload.State.RECEIVING
+
+
+def test_an_upload_that_another_request_has_digested_and_moved_on_needs_no_digest(bob: User):
+    upload = make_upload(bob, received=len(CONTENT))
+    get_partial_path(upload.id).unlink()
+
     assert digest_upload(upload_id=upload.id).state == Upload.State.RECEIVED
 
 

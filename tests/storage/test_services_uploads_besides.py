@@ -3,13 +3,15 @@
 import io
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
 from storage.errors import UploadBusyError, UploadGoneError, UploadOffsetError
 from storage.models import Upload
 from storage.partials import get_partial_path, lock_blob
-from storage.services.uploads import Body, append_upload, expire_uploads, terminate_upload
+from storage.services.receiving import Body
+from storage.services.uploads import append_upload, expire_uploads, terminate_upload
 from tests.factories.storage import CONTENT, digest, make_upload
 from tests.factories.users import NOW, make_user
 from tests.storage.besides import after_reading_uploads
@@ -57,9 +59,9 @@ def test_bytes_of_an_upload_that_is_marked_as_removed_while_they_arrive_are_not_
     class MarkedMeanwhile(io.BytesIO):
         """A connection during which the upload's row is marked."""
 
-        def read(self, size: int | None = -1, /) -> bytes:
+        def readinto(self, buffer: Any, /) -> int:
             Upload.objects.update(state=Upload.State.TERMINATED)
-            return super().read(size)
+            return super().readinto(buffer)
 
     upload = make_upload(bob, received=4)
 

@@ -12,10 +12,12 @@ from pytest_django.live_server_helper import LiveServer
 
 from client.api import Api
 from client.connections import Server
-from client.downloads import download, get_offer
+from client.downloads import download
 from client.folders import find_source
 from client.links import format_link, open_link, parse_link
+from client.offers import get_offer
 from client.progress import Progress
+from client.terms import LinkTerms
 from client.uploads import Uploader
 from registry.services.records import register_blobs
 from tests.factories.users import make_secret, make_user
@@ -89,7 +91,7 @@ def test_the_browsers_code_fetches_what_the_command_uploaded(
     path = tmp_path / "song.flac"
     path.write_bytes(CONTENT)
     uploaded = Uploader(api, tmp_path / "home").upload(
-        find_source(path, is_padded=is_padded), price_msat=0, progress=SILENT
+        find_source(path, is_padded=is_padded), terms=LinkTerms(price_msat=0), progress=SILENT
     )
     register_blobs(now=datetime.now(UTC))
 
@@ -105,7 +107,9 @@ def test_the_browsers_code_makes_a_zip_of_a_folder_that_the_command_uploaded(
     (folder / "a").mkdir(parents=True)
     (folder / "a" / "Ärger.bin").write_bytes(CONTENT)
     (folder / "empty").write_bytes(b"")
-    uploaded = Uploader(api, tmp_path / "home").upload(find_source(folder), price_msat=0, progress=SILENT)
+    uploaded = Uploader(api, tmp_path / "home").upload(
+        find_source(folder), terms=LinkTerms(price_msat=0), progress=SILENT
+    )
     register_blobs(now=datetime.now(UTC))
 
     archive = zipfile.ZipFile(io.BytesIO(run(run_node, "get", token, "", format_link(uploaded.link), "zip")))

@@ -9,8 +9,8 @@ import { openContent } from "./content.ts";
 import type { DeliveryKeys } from "./keys.ts";
 import { type ByteRange, findChunks, locateChunks } from "./ranges.ts";
 
-/** Chunks that are decrypted at once: one at first, so that a player soon has something, then ever more. */
-const BATCH_CHUNKS_MAX = 16;
+/** Chunks that are decrypted at once: one at first, so that a player soon has something. More than a few only make garbage. */
+const BATCH_CHUNKS_MAX = 4;
 /** Failures in a row, without a chunk between them, after which a download is given up: the browser offers to go on. */
 const FAILURES_MAX = 6;
 
