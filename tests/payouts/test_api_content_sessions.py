@@ -19,10 +19,11 @@ CONTENT = b"ciphertext" * 1_000
 def link() -> Link:
     """Bob's link, at 1,000 msat a transfer."""
     blob = make_blob(CONTENT)
-    register_blob(blob_id=blob.id, now=NOW)
-    return Link.objects.create(
+    link = Link.objects.create(
         blob=blob, owner=make_user("bob"), price_msat=1_000, manifest=b"age", seal=bytes(32), created_at=NOW
     )
+    register_blob(blob_id=blob.id, now=NOW)
+    return link
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from storage.errors import (
     NotLinkOwnerError,
 )
 from storage.models import Link
-from storage.services.link_changes import LinkLimits, change_link, delete_link, get_own_link
+from storage.selectors import get_own_link
+from storage.services.link_changes import LinkLimits, change_link, delete_link
 from users.models import User
 from web.forms import MSAT_PER_SAT, LinkForm
 from web.pages import render_page
