@@ -28,20 +28,20 @@ RENDERER = b"--type=renderer"
 MEMORY_FIELDS = ("RssAnon", "RssShmem")
 
 
-def measure(file_mb: int = FILE_MB) -> list[Row]:
+def measure(file_mb: int = FILE_MB, measured_bytes: int = MEASURED_BYTES) -> list[Row]:
     """Return the rows, or none where there is no Chromium."""
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
         print("No Chromium is installed: the browser's rows are left out.")
         return []
     subprocess.run([sys.executable, "scripts/build_assets.py", "--bench"], cwd=CHECKOUT, check=True)
     with started_browser() as browser:
-        return [*measure_rates(browser), *measure_file(browser, file_mb)]
+        return [*measure_rates(browser, measured_bytes), *measure_file(browser, file_mb)]
 
 
-def measure_rates(browser: Browser) -> list[Row]:
+def measure_rates(browser: Browser, measured_bytes: int) -> list[Row]:
     """Return the rows of bytes that are in memory."""
-    engine = browser.run("return bench.prepare(arguments[0])", MEASURED_BYTES)
-    size = f"{MEASURED_BYTES // 2**20} MiB"
+    engine = browser.run("return bench.prepare(arguments[0])", measured_bytes)
+    size = f"{measured_bytes // 2**20} MiB"
 
     def run(name: str) -> float:
         return float(browser.run("return bench.measure(arguments[0])", name))

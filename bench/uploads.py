@@ -21,14 +21,14 @@ MEGA = 10**6
 MEDIA_TYPE = "application/offset+octet-stream"
 
 
-def measure() -> list[Row]:
+def measure(upload_bytes: int = UPLOAD_BYTES) -> list[Row]:
     """Return the rows of time and of memory."""
     with WebServer() as server:
-        source = make_source(UPLOAD_BYTES)
+        source = make_source(upload_bytes)
         digest(source)
         send(server, source)
         before_bytes = server.get_present_bytes()
-        size = f"{UPLOAD_BYTES // 2**20} MiB"
+        size = f"{upload_bytes // 2**20} MiB"
         row = compare(
             f"upload of {size} to disk, with digests",
             lambda: send(server, source),

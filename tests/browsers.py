@@ -130,17 +130,24 @@ class Browser:
         return value
 
 
+def find_driver() -> str:
+    """Return the browser's driver, or skip the test where one or the other is missing; TEST_CHROMIUM=require fails."""
+    wanted = os.environ.get("TEST_CHROMIUM")
+    if wanted == "skip":
+        pytest.skip("TEST_CHROMIUM=skip")
+    driver = shutil.which("chromedriver")
+    if shutil.which("chromium") is None or driver is None:
+        message = "chromium and chromedriver are not installed"
+        if wanted == "require":
+            pytest.fail(message)
+        pytest.skip(message)
+    return driver
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Return a browser, or skip the test where none is installed; TEST_CHROMIUM=require makes that a failure."""
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if os.environ.get("TEST_CHROMIUM") == "skip":
-        pytest.skip("TEST_CHROMIUM=skip")
-    if program is None or driver is None:
-        message = "chromium and chromedriver are not installed"
-        if os.environ.get("TEST_CHROMIUM") == "require":
-            pytest.fail(message)
-        pytest.skip(message)
+    driver = find_driver()
     with started_driver(driver) as url, tempfile.TemporaryDirectory(prefix="cadastre-chromium-") as profile:
         session = Browser(url, arguments=[*FLAGS, f"--user-data-dir={profile}"])
         yield session

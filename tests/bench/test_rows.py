@@ -2,17 +2,20 @@
 
 import importlib
 import pkgutil
+from pathlib import Path
 
 import pytest
 from django.db import connection
 
 import bench
-from bench import delivery, headers, merkle, proofs, submissions
+from bench import browser, client, delivery, headers, merkle, proofs, small_files, submissions, uploads
 from bench.peers.run import ENVIRONMENT
 from bench.rows import Row
+from tests.browsers import find_driver
 from tests.nginx import find_nginx
 
-MEASURED = {delivery.__name__, headers.__name__, merkle.__name__, proofs.__name__, submissions.__name__}
+MODULES = (browser, client, delivery, headers, merkle, proofs, small_files, submissions, uploads)
+MEASURED = {module.__name__ for module in MODULES}
 """The modules whose rows are measured here."""
 
 SCRIPTS = {"bench.__main__", "bench.million", "bench.million_stages"}
@@ -66,3 +69,27 @@ def test_the_row_of_delivery_can_be_measured():
     find_nginx()
 
     assert_measured(delivery.measure(blob_bytes=2**20), 1)
+
+
+@pytest.mark.own_engine
+def test_the_rows_of_uploads_can_be_measured():
+    assert_measured(uploads.measure(upload_bytes=2**20), 3)
+
+
+@pytest.mark.own_engine
+def test_the_rows_of_the_command_can_be_measured():
+    assert_measured(client.measure(file_bytes=2**20), 2)
+
+
+@pytest.mark.own_engine
+def test_the_rows_of_small_files_can_be_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("CADASTRE_HOME", str(tmp_path))
+
+    assert_measured(small_files.measure(20), 2)
+
+
+@pytest.mark.own_engine
+def test_the_rows_of_the_browser_can_be_measured():
+    find_driver()
+
+    assert_measured(browser.measure(file_mb=2, measured_bytes=2**20), 5)
