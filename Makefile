@@ -23,7 +23,7 @@ assets: .venv/installed ## Build the browser's scripts
 messages: .venv/installed ## Collect the pages' sentences, and compile their French
 	@$(BIN)/python scripts/messages.py
 
-demo: assets ## Run the main job end to end, on a real regtest chain
+demo: .venv/installed ## Run the main job end to end, on a real regtest chain
 	@$(BIN)/python -m demo
 
 run: assets ## Serve the site with worker, beat and node, to play with
