@@ -81,7 +81,7 @@ def lock_partial(upload_id: uuid.UUID) -> Iterator[Partial]:
     """
     path = get_partial_path(upload_id)
     with naming_full():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -104,7 +104,7 @@ def lock_blob(sha256: bytes, *, is_exclusive: bool) -> Iterator[None]:
     room with time.
     """
     path = Path(settings.CADASTRE_UPLOAD_DIR) / "locks" / sha256[:1].hex()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -148,7 +148,7 @@ def require_room(length: int) -> None:
     """
     directory = Path(settings.CADASTRE_UPLOAD_DIR)
     with naming_full():
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(directory)
     found = os.statvfs(directory)
     if found.f_bavail * found.f_frsize < length + settings.CADASTRE_DISK_RESERVE_BYTES:
         raise StorageFullError
@@ -157,6 +157,12 @@ def require_room(length: int) -> None:
 def remove_partial(upload_id: uuid.UUID) -> None:
     """Remove an upload's file if it exists."""
     get_partial_path(upload_id).unlink(missing_ok=True)
+
+
+def _make_private(directory: Path) -> None:
+    """Make a directory for its owner alone, and the one of all uploads first: parents would be open to everybody."""
+    Path(settings.CADASTRE_UPLOAD_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
 
 
 def sync_directory(path: Path) -> None:

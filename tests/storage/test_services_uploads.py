@@ -25,7 +25,7 @@ from storage.errors import (
     UploadTooLargeError,
 )
 from storage.models import Upload
-from storage.partials import get_partial_path, lock_partial
+from storage.partials import get_partial_path, lock_blob, lock_partial
 from storage.services import receiving
 from storage.services.receiving import Body
 from storage.services.uploads import (
@@ -127,6 +127,15 @@ def test_the_bytes_are_read_by_their_owner_alone(bob: User):
 
     assert get_partial_path(upload.id).stat().st_mode & 0o777 == 0o600
     assert get_partial_path(upload.id).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lock_makes_no_directory_that_others_can_read(settings: Settings, tmp_path: Path):
+    settings.CADASTRE_UPLOAD_DIR = tmp_path / "uploads"
+
+    with lock_blob(bytes(32), is_exclusive=True):
+        pass
+
+    assert settings.CADASTRE_UPLOAD_DIR.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("offset", [0, 3, 5, 10])
