@@ -193,12 +193,14 @@ class Uploader:
     ) -> Uploaded:
         length = len(state.encryption.prefix) + get_sealed_length(source.length)
         if state.upload_path is None:
-            path = self._create(length)
+            path, held = self._create(length)
             state = replace(state, upload_path=path)
             file.write(state)
         else:
             path = state.upload_path
-        sending = self._begin_sending(state, path, length, progress)
+            # Once a link was asked for, the server had everything, and it may know the upload no more.
+            held = length if state.link_request else None
+        sending = self._begin_sending(path, held, progress)
         digest, files = self._send_all(source, file, state, sending)
         if sending.offset != length:
             raise UploadOffsetError(f"The server holds {sending.offset} bytes of {length}.")
@@ -211,21 +213,18 @@ class Uploader:
             file.write(replace(state, link_request=request))
         return self._make_link(state.secret, path, request, digest, size=source.length - source.padding)
 
-    def _create(self, length: int) -> str:
-        """Begin an upload by the door that the server prefers, and return its path."""
+    def _create(self, length: int) -> tuple[str, int | None]:
+        """Begin an upload by the door that the server prefers; return its path, and what is known to be there."""
         if DOOR in self._api.upload_doors:
-            return create_multipart(self._api, length=length).path
-        return self._api.create_upload(length=length)[0]
+            return create_multipart(self._api, length=length).path, None
+        return self._api.create_upload(length=length)
 
-    def _begin_sending(self, state: UploadState, path: str, length: int, progress: Progress) -> Sending | PartSending:
-        """Return what sends the rest of an upload.
-
-        Once a link was asked for, the server had everything, and it may know the upload no more.
-        """
-        if is_multipart(path) and not state.link_request:
+    def _begin_sending(self, path: str, held: int | None, progress: Progress) -> Sending | PartSending:
+        """Return what sends the rest of an upload; the server is asked what it holds where that is not known."""
+        if held is None and is_multipart(path):
             return PartSending(self._api, get_multipart(self._api, path), pace=self._pace, progress=progress)
-        held = length if state.link_request else self._api.get_upload_offset(path)
-        return Sending(self._api, path, offset=held, pace=self._pace, progress=progress)
+        offset = self._api.get_upload_offset(path) if held is None else held
+        return Sending(self._api, path, offset=offset, pace=self._pace, progress=progress)
 
     def _send_all(
         self, source: Source, file: StateFile, state: UploadState, sending: Sending | PartSending

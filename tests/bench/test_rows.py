@@ -78,7 +78,7 @@ def test_the_rows_of_uploads_can_be_measured():
 
 @pytest.mark.own_engine
 def test_the_rows_of_the_command_can_be_measured():
-    assert_measured(client.measure(file_bytes=2**20), 2)
+    assert_measured(client.measure(file_bytes=5 * 2**20), 2)
 
 
 @pytest.mark.own_engine
