@@ -11,27 +11,6 @@ from django.test import TransactionTestCase
 
 from database.append_only import MakeAppendOnly, RemoveTriggers
 
-ENGINELESS = (
-    "tests/chain/devnode/",
-    "tests/client/",
-    "tests/registry/proof/",
-    "tests/test_docs.py",
-    "tests/test_tidy.py",
-    "tests/web/assets/test_node.py",
-)
-"""Tests that mostly ask no database, so that another engine tells nothing new."""
-
-DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_serialized_rollback"}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks no database as run once, before the marks select."""
-    for item in items:
-        asks = item.get_closest_marker("django_db") or DATABASE_FIXTURES & set(getattr(item, "fixturenames", ()))
-        if item.nodeid.startswith(ENGINELESS) and "live" not in item.nodeid and not asks:
-            item.add_marker("own_engine")
-
 
 def append_only_operations() -> list[MakeAppendOnly]:
     """Return every operation that made a table append-only, and whose triggers no later one took away."""
